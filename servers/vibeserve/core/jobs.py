@@ -1,0 +1,182 @@
+"""Work that outlasts a call: started in a thread of the process that owns it, waited on from any process.
+
+The owner's death ends a job as `infrastructure.failed`; the next one who asks is told so.
+"""
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from vibeserve.core import errors
+from vibeserve.core.errors import InfrastructureFailed, NotFound, VibeServeError
+from vibeserve.core.roles import system_actor
+from vibeserve.core.run import Run
+from vibeserve.core.session import Session
+
+OnWait = Callable[[float, str], None]
+Work = Callable[[Session], dict[str, Any]]
+
+MIGRATIONS = [
+    """
+    CREATE TABLE jobs (
+        number INTEGER PRIMARY KEY, tool TEXT NOT NULL, session TEXT NOT NULL,
+        pid INTEGER NOT NULL, pid_started TEXT NOT NULL,
+        status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed', 'lost')),
+        message TEXT NOT NULL DEFAULT '', result TEXT
+    );
+    """
+]
+
+POLL_S = 0.2
+REPORT_EVERY_S = 1.0
+
+
+def no_wait(_elapsed_s: float, _message: str) -> None:
+    """Nobody watches the waiting."""
+
+
+def start(session: Session, tool: str, work: Work) -> str:
+    """Start `work` in a thread of this process and return the job's id, `J…`."""
+    session.run.database.migrate("jobs", MIGRATIONS)
+    pid = os.getpid()
+    with session.run.tx() as tx:
+        cursor = tx.execute(
+            "INSERT INTO jobs (tool, session, pid, pid_started, status) VALUES (?, ?, ?, ?, 'running')",
+            (tool, session.actor.session, pid, process_started(pid)),
+        )
+    number = cursor.lastrowid
+    thread = threading.Thread(target=_work, args=(session, number, work), name=f"job-{number}", daemon=True)
+    session.resources.callback(thread.join, 30)
+    thread.start()
+    return f"J{number}"
+
+
+def wait(session: Session, job: str, tool: str, wait_s: float, on_wait: OnWait = no_wait) -> dict[str, Any]:
+    """The job's result, or `{status: running, job, message}` after `wait_s`. Raises what the job raised."""
+    begun = time.monotonic()
+    reported = begun
+    while True:
+        row = _row(session.run, job, tool)
+        if row["status"] != "running":
+            return _ended(row)
+        now = time.monotonic()
+        if now - begun >= wait_s:
+            return {"status": "running", "job": job, "message": row["message"]}
+        if now - reported >= REPORT_EVERY_S:
+            on_wait(now - begun, row["message"])
+            reported = now
+        time.sleep(POLL_S)
+
+
+def sweep(run: Run) -> list[str]:
+    """End every job whose owner is dead as `infrastructure.failed`; returns their ids."""
+    run.database.migrate("jobs", MIGRATIONS)
+    lost = []
+    for row in run.database.read("SELECT * FROM jobs WHERE status = 'running'"):
+        if process_started(row["pid"]) != row["pid_started"] and _mark_lost(run, row["number"], row["tool"]):
+            lost.append(f"J{row['number']}")
+    return lost
+
+
+def process_started(pid: int) -> str:
+    """When a process started, in clock ticks since boot, or "" when there is none: pid and start never repeat."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[19]
+    except FileNotFoundError:
+        return _started_elsewhere(pid)
+    except OSError:
+        return ""
+
+
+def _started_elsewhere(pid: int) -> str:
+    """The same without /proc (macOS)."""
+    if os.path.isdir("/proc/self"):  # noqa: PTH112
+        return ""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return str(psutil.Process(pid).create_time())
+    return ""
+
+
+def _work(session: Session, number: int | None, work: Work) -> None:
+    """The body of a job's thread: whatever happens, the job ends."""
+    inner = replace(session, progress=lambda message: _note(session.run, number, message))
+    try:
+        status, result = "done", work(inner)
+    except VibeServeError as error:
+        status, result = "failed", _error_json(error)
+    except Exception as error:  # noqa: BLE001 - a defect of ours must end the job, not hang its waiter
+        failed = InfrastructureFailed(
+            f"The job broke: {type(error).__name__}: {error}.", "Call again; report this if it repeats."
+        )
+        status, result = "failed", _error_json(failed)
+    with session.run.tx() as tx:
+        tx.execute(
+            "UPDATE jobs SET status = ?, result = ? WHERE number = ?", (status, json.dumps(result), number)
+        )
+    session.run.database.close()
+
+
+def _note(run: Run, number: int | None, message: str) -> None:
+    with run.database.tx() as connection:
+        connection.execute("UPDATE jobs SET message = ? WHERE number = ?", (message, number))
+
+
+def _row(run: Run, job: str, tool: str) -> dict[str, Any]:
+    run.database.migrate("jobs", MIGRATIONS)
+    number = job.removeprefix("J")
+    rows = run.database.read("SELECT * FROM jobs WHERE number = ? AND tool = ?", (number, tool))
+    if not rows:
+        raise NotFound(f"There is no job {job} of {tool}.", f"Call {tool} without `job` to start one.")
+    row = dict(rows[0])
+    if row["status"] == "running" and process_started(row["pid"]) != row["pid_started"]:
+        _mark_lost(run, row["number"], tool)
+        row = dict(run.database.read("SELECT * FROM jobs WHERE number = ?", (number,))[0])
+    return row
+
+
+def _mark_lost(run: Run, number: int, tool: str) -> bool:
+    """Record the death of a job's owner, once."""
+    with run.tx() as tx:
+        marked = tx.execute(
+            "UPDATE jobs SET status = 'lost' WHERE number = ? AND status = 'running'", (number,)
+        )
+        if marked.rowcount:
+            body = {"job": f"J{number}", "tool": tool, "reason": "the process that owned the job died"}
+            tx.append(system_actor(), "infrastructure.failed", f"J{number}", body)
+    return bool(marked.rowcount)
+
+
+def _ended(row: dict[str, Any]) -> dict[str, Any]:
+    if row["status"] == "lost":
+        raise InfrastructureFailed(
+            f"Job J{row['number']} ended with the process that owned it; nothing of it counts.",
+            f"Call {row['tool']} again without `job`.",
+        )
+    result: dict[str, Any] = json.loads(row["result"])
+    if row["status"] == "failed":
+        raise _error_from(result)
+    return result
+
+
+def _error_json(error: VibeServeError) -> dict[str, Any]:
+    return {
+        "error": error.kind,
+        "message": error.message,
+        "next_step": error.next_step,
+        "evidence": getattr(error, "evidence", ""),
+    }
+
+
+def _error_from(stored: dict[str, Any]) -> VibeServeError:
+    made: VibeServeError = getattr(errors, stored["error"])(stored["message"], stored["next_step"])
+    if stored["evidence"]:
+        made.evidence = stored["evidence"]  # type: ignore[attr-defined]
+    return made

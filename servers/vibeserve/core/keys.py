@@ -1,0 +1,59 @@
+"""The run's Ed25519 key (RFC 8032), kept in one file of mode 0600."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vibeserve.core.errors import InfrastructureFailed
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+class RunKey:
+    """Signs and verifies short texts. The key is read from disk on first use."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @classmethod
+    def create(cls, path: Path) -> "RunKey":
+        """Make a new key; the file must not exist yet."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(Ed25519PrivateKey.generate().private_bytes_raw())
+        return cls(path)
+
+    @cached_property
+    def _private(self) -> "Ed25519PrivateKey":
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        try:
+            return Ed25519PrivateKey.from_private_bytes(self._path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise InfrastructureFailed(
+                f"The run's key {self._path.name} cannot be read: {error}.",
+                "Run as the user who created the run; without its key a run can be read but not continued.",
+            ) from error
+
+    @property
+    def public_hex(self) -> str:
+        """The public key, 32 bytes in hex."""
+        return self._private.public_key().public_bytes_raw().hex()
+
+    def sign(self, text: str) -> str:
+        """The signature of a text, in hex."""
+        return self._private.sign(text.encode()).hex()
+
+    def verify(self, text: str, signature: str) -> bool:
+        """Whether `signature` (hex) is this key's signature of `text`."""
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            self._private.public_key().verify(bytes.fromhex(signature), text.encode())
+        except (InvalidSignature, ValueError):
+            return False
+        return True

@@ -1,0 +1,210 @@
+"""`target.toml`: what a deployment target declares, read strictly."""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeGuard
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vibeserve.core.errors import BadRequest
+
+Command = Annotated[tuple[str, ...], Field(min_length=1)]
+Span = Annotated[tuple[int, int], Field(description="smallest and largest, both included")]
+
+
+class Strict(BaseModel):
+    """No unknown keys, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Launch(Strict):
+    """How a candidate is started. Placeholders: {python} {port} {model} {dtype}."""
+
+    command: Command
+    health: str = "/health"
+    boot_timeout_s: float = Field(60, gt=0)
+    memory_gib: float = Field(8, gt=0)
+    processes: int = Field(256, gt=0)
+
+
+class Reference(Strict):
+    """The ground truth: a server that is the baseline, and a scorer that teacher-forces.
+
+    `score` placeholders: {python} {target} {model} {dtype} {in} {out}.
+    """
+
+    command: Command
+    score: Command
+    timeout_s: float = Field(300, gt=0)
+
+
+class Checker(Strict):
+    """The user's accuracy checker, any command that talks to {url} and writes JSON to {out}.
+
+    Placeholders: {python} {target} {url} {model} {seed} {out} {preset}. `passed` is the dotted path to a boolean.
+    """
+
+    command: Command
+    passed: str = "passed"
+    timeout_s: float = Field(300, gt=0)
+
+
+class Numeric(Strict):
+    """Hidden prompts, each emitted id teacher-forced through the reference (logit gap, in nats of logit)."""
+
+    dtype: str = "float32"
+    prompts: int = Field(24, ge=4)
+    prompt_tokens: Span = (8, 96)
+    output_tokens: Span = (4, 48)
+    max_gap: float = Field(1e-3, gt=0)
+    pool: str
+
+
+class Benchmark(Strict):
+    """The user's benchmark, any command that loads {url} and writes JSON to {out}.
+
+    Placeholders: {python} {target} {url} {model} {seed} {out} {preset}. `metric` is the dotted path to a finite,
+    positive number. `relative_noise` is the smallest relative change that counts.
+    """
+
+    command: Command
+    metric: str
+    unit: str
+    direction: Literal["higher", "lower"]
+    pairs: int = Field(4, ge=2)
+    relative_noise: float = Field(0.05, ge=0, lt=1)
+    timeout_s: float = Field(300, gt=0)
+
+
+class Preset(Strict):
+    """One size of the target: a model built locally (`build`, placeholders {python} {target} {out}) or named by id."""
+
+    dtype: str
+    build: Command | None = None
+    model_id: str | None = None
+    revision: str | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Preset":
+        if (self.build is None) == (self.model_id is None):
+            raise ValueError("give either build or model_id")
+        if self.model_id is not None and not self.revision:
+            raise ValueError("model_id needs a revision, so that everybody judges against the same weights")
+        return self
+
+
+class Target(Strict):
+    """A deployment target: model, hardware and workload, with what decides correctness and speed."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: str
+    modality: Literal["text"]
+    interface: Literal["openai"]
+    reuse: Literal["none", "prefix"] = "none"
+    launch: Launch
+    reference: Reference
+    checker: Checker
+    numeric: Numeric
+    benchmark: Benchmark
+    presets: dict[str, Preset] = Field(min_length=1)
+
+    def preset(self, name: str) -> Preset:
+        """The named preset, or BadRequest with those there are."""
+        if name not in self.presets:
+            raise BadRequest(
+                f"Target {self.name} has no preset {name!r}.",
+                f"Choose one of: {', '.join(sorted(self.presets))}.",
+            )
+        return self.presets[name]
+
+
+def read_target(folder: Path) -> Target:
+    """Read and validate `folder/target.toml` and the files it needs."""
+    path = folder / "target.toml"
+    try:
+        declared = tomllib.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise BadRequest(
+            f"{folder} holds no target.toml.", "Give the folder of a target, such as targets/llama-chat."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(
+            f"{path} is not valid TOML: {error}.", "Correct that line and call again."
+        ) from error
+    try:
+        target = Target.model_validate(declared)
+    except ValidationError as error:
+        raise BadRequest(
+            f"{path} is not a valid target: {explain(error, Target)}.", "Correct it and call again."
+        ) from error
+    for needed in ("OBJECTIVE.md", target.numeric.pool):
+        if not (folder / needed).is_file():
+            raise BadRequest(f"{folder} lacks {needed}.", "Add the file and call again.")
+    return target
+
+
+def digest_folder(folder: Path) -> str:
+    """SHA-256 over the relative paths and bytes of all files, sorted; caches of the interpreter left out."""
+    digest = hashlib.sha256()
+    for path in sorted(target_files(folder)):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def target_files(folder: Path) -> list[Path]:
+    """The files that make up a target: everything but recorded runs and interpreter caches."""
+    left_out = {"__pycache__", "recorded", ".git"}
+    return [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not left_out & set(path.relative_to(folder).parts)
+    ]
+
+
+def fill(command: tuple[str, ...], values: Mapping[str, object]) -> tuple[str, ...]:
+    """Replace the {placeholders} of a command; one that is not offered is a BadRequest."""
+    try:
+        return tuple(part.format_map({key: str(value) for key, value in values.items()}) for part in command)
+    except (KeyError, ValueError, IndexError) as error:
+        raise BadRequest(
+            f"The command {' '.join(command)!r} has a placeholder that is not offered here: {error}.",
+            f"Use only {', '.join('{' + key + '}' for key in values)}.",
+        ) from error
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """Validation errors as one sentence: where, what, and which keys are allowed there."""
+    return "; ".join(
+        _explain_one(item, model) for item in error.errors(include_url=False, include_context=False)[:5]
+    )
+
+
+def _explain_one(item: Mapping[str, Any], model: type[BaseModel]) -> str:
+    where = ".".join(str(part) for part in item["loc"]) or "the whole"
+    if item["type"] == "extra_forbidden":
+        allowed = ", ".join(_fields_at(model, tuple(item["loc"][:-1])))
+        return f"{where} is unknown (allowed here: {allowed})"
+    if item["type"] == "missing":
+        return f"{where} is missing"
+    return f"{where}: {str(item['msg']).removeprefix('Value error, ')[:1].lower()}{str(item['msg']).removeprefix('Value error, ')[1:]}"
+
+
+def _fields_at(model: type[BaseModel], location: tuple[object, ...]) -> list[str]:
+    """The field names of the model that stands at `location` inside `model`."""
+    current: Any = model
+    for part in location:
+        field = current.model_fields.get(part) if _is_model(current) else None
+        if field is not None:
+            current = field.annotation
+            nested = [argument for argument in getattr(current, "__args__", ()) if _is_model(argument)]
+            current = nested[0] if nested else current
+    return sorted(current.model_fields) if _is_model(current) else []
+
+
+def _is_model(value: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(value, type) and issubclass(value, BaseModel)

@@ -1,1 +1,1 @@
-"""TODO"""
+"""`vibeserve …`: the commands for people, and a twin of every tool."""

@@ -30,14 +30,14 @@ class Artifacts:
         self._folder = folder
 
     def put(self, content: bytes | str, label: str) -> str:
-        """Store content and return its name, `<first 12 hex of SHA-256>-<label>`; the same content twice is one file."""
+        """Store content and return its name, `<12 hex of SHA-256>-<label>`; the same content is one file."""
         data = content.encode("utf-8", "replace") if isinstance(content, str) else content
         name = f"{hashlib.sha256(data).hexdigest()[:12]}-{re.sub(r'[^A-Za-z0-9._-]', '_', label)[:60]}"
         self._folder.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=self._folder, prefix=".draft-")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.replace(draft, self._folder / name)
+        Path(draft).replace(self._folder / name)
         return name
 
     def path(self, name: str) -> Path:

@@ -95,7 +95,7 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise InfrastructureFailed(
                 f"The run's database {self.path.name} could not be used: {error}.",
-                "Check free disk space and that the run directory is intact, then call again; nothing was written.",
+                "Check free disk space and the run directory, then call again; nothing was written.",
             ) from error
 
 

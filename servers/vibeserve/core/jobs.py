@@ -84,7 +84,7 @@ def sweep(run: Run) -> list[str]:
 
 
 def process_started(pid: int) -> str:
-    """When a process started, in clock ticks since boot, or "" when there is none: pid and start never repeat."""
+    """When a process started, in ticks since boot; "" when there is none. Pid and start never repeat."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
             return file.read().rpartition(")")[2].split()[19]
@@ -112,7 +112,7 @@ def _work(session: Session, number: int | None, work: Work) -> None:
         status, result = "done", work(inner)
     except VibeServeError as error:
         status, result = "failed", _error_json(error)
-    except Exception as error:  # noqa: BLE001 - a defect of ours must end the job, not hang its waiter
+    except Exception as error:  # a defect of ours must end the job, not hang its waiter
         failed = InfrastructureFailed(
             f"The job broke: {type(error).__name__}: {error}.", "Call again; report this if it repeats."
         )

@@ -1,13 +1,12 @@
 """The append-only, chained and signed record of a run.
 
-Each record's hash covers its own fields and the hash before it; the run's Ed25519 key signs the hash. The head
-is also written to a file beside the database, so that removing the last record shows.
+Each record's hash covers its own fields and the hash before it; the run's Ed25519 key signs the hash. The
+head is also written to a file beside the database, so that removing the last record shows.
 """
 
 import fcntl
 import hashlib
 import json
-import os
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +24,8 @@ MIGRATIONS = [
     """
     CREATE TABLE ledger (
         seq INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, kind TEXT NOT NULL,
-        subject TEXT NOT NULL, body TEXT NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL, signature TEXT NOT NULL
+        subject TEXT NOT NULL, body TEXT NOT NULL,
+        prev TEXT NOT NULL, hash TEXT NOT NULL, signature TEXT NOT NULL
     );
     CREATE INDEX ledger_by_kind ON ledger (kind, subject, seq);
     CREATE INDEX ledger_by_subject ON ledger (subject, seq);
@@ -39,7 +39,7 @@ MIGRATIONS = [
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One ledger record. `subject` is what it is about: a tree id for evidence, else an issue, round or turn."""
+    """One ledger record. `subject` is what it is about: a tree id for evidence, else an issue, round …"""
 
     seq: int
     at: str
@@ -86,7 +86,7 @@ class Ledger:
         newest_first: bool = False,
         limit: int = -1,
     ) -> list[Record]:
-        """Records of any of `kinds` (all when empty), about `subject`, made in `session`, with seq > `after`."""
+        """Records of any of `kinds` (all when empty), about `subject`, by `session`, with seq > `after`."""
         wanted = [kinds] if isinstance(kinds, str) else list(kinds)
         clauses, values = ["seq > ?"], [after]
         parameters: list[Any] = values
@@ -124,7 +124,7 @@ class Ledger:
             if published is None or published[0] < seq:
                 draft = self._head_path.with_suffix(".draft")
                 draft.write_text(f"{seq} {digest} {self._key.sign(f'{seq} {digest}')}\n")
-                os.replace(draft, self._head_path)
+                draft.replace(self._head_path)
 
 
 def read_head(path: Path) -> tuple[int, str, str] | None:
@@ -141,9 +141,9 @@ def canonical(value: dict[str, Any]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def record_hash(seq: int, at: str, actor: str, kind: str, subject: str, body: str, prev: str) -> str:
-    """SHA-256 over all fields as stored, so that no byte of a record can change unnoticed."""
-    text = json.dumps([seq, at, actor, kind, subject, body, prev], ensure_ascii=False)
+def record_hash(*fields: int | str) -> str:
+    """SHA-256 over (seq, at, actor, kind, subject, body, prev) as stored: no byte can change unnoticed."""
+    text = json.dumps(fields, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -1,7 +1,6 @@
 """One run: its directory opened, with database, ledger, artifacts and target."""
 
 import contextlib
-import os
 import secrets
 import shutil
 import sqlite3
@@ -176,4 +175,4 @@ def _snapshot_target(folder: Path, snapshot: Path) -> None:
         shutil.copyfile(source, copy)
         copy.chmod(0o555 if source.stat().st_mode & stat.S_IXUSR else 0o444)
     for directory in [snapshot, *(path for path in snapshot.rglob("*") if path.is_dir())]:
-        os.chmod(directory, 0o555)
+        directory.chmod(0o555)

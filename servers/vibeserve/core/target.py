@@ -44,7 +44,8 @@ class Reference(Strict):
 class Checker(Strict):
     """The user's accuracy checker, any command that talks to {url} and writes JSON to {out}.
 
-    Placeholders: {python} {target} {url} {model} {seed} {out} {preset}. `passed` is the dotted path to a boolean.
+    Placeholders: {python} {target} {url} {model} {seed} {out} {preset}. `passed` is the dotted path to a
+    boolean.
     """
 
     command: Command
@@ -66,8 +67,8 @@ class Numeric(Strict):
 class Benchmark(Strict):
     """The user's benchmark, any command that loads {url} and writes JSON to {out}.
 
-    Placeholders: {python} {target} {url} {model} {seed} {out} {preset}. `metric` is the dotted path to a finite,
-    positive number. `relative_noise` is the smallest relative change that counts.
+    Placeholders: {python} {target} {url} {model} {seed} {out} {preset}. `metric` is the dotted path to a
+    finite, positive number. `relative_noise` is the smallest relative change that counts.
     """
 
     command: Command
@@ -80,7 +81,7 @@ class Benchmark(Strict):
 
 
 class Preset(Strict):
-    """One size of the target: a model built locally (`build`, placeholders {python} {target} {out}) or named by id."""
+    """One size of the target: a model built locally (`build`: {python} {target} {out}) or named by id."""
 
     dtype: str
     build: Command | None = None
@@ -191,14 +192,15 @@ def _explain_one(item: Mapping[str, Any], model: type[BaseModel]) -> str:
         return f"{where} is unknown (allowed here: {allowed})"
     if item["type"] == "missing":
         return f"{where} is missing"
-    return f"{where}: {str(item['msg']).removeprefix('Value error, ')[:1].lower()}{str(item['msg']).removeprefix('Value error, ')[1:]}"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message[:1].lower()}{message[1:]}"
 
 
 def _fields_at(model: type[BaseModel], location: tuple[object, ...]) -> list[str]:
     """The field names of the model that stands at `location` inside `model`."""
     current: Any = model
     for part in location:
-        field = current.model_fields.get(part) if _is_model(current) else None
+        field = current.model_fields.get(str(part)) if _is_model(current) else None
         if field is not None:
             current = field.annotation
             nested = [argument for argument in getattr(current, "__args__", ()) if _is_model(argument)]

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Several servers in one process, over stdio or HTTP, for one role."""

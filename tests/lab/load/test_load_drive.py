@@ -6,11 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from streaming_servers import CHUNKED, DONE, HEAD, chunked, event, reset
 
 from vibeserve.core.errors import BadRequest
 from vibeserve.lab.load import Plan, Request, Sample, drive, poisson, summarize
 
-from .conftest import DONE, HEAD, event
+NOBODY = "http://127.0.0.1:9"
 
 
 def plan_of(
@@ -163,10 +164,10 @@ async def test_frames_and_characters_cut_anywhere_are_put_together(raw):
 
 async def test_a_reset_in_the_middle_keeps_what_came_before(raw):
     async def script(writer):
-        writer.write(HEAD + event("a", [1]))
+        writer.write(CHUNKED + chunked(event("a", [1])))
         await writer.drain()
         await asyncio.sleep(0.05)
-        writer.transport.abort()
+        reset(writer)
 
     sample = await one(raw, script)
     assert sample.error == "reset" and sample.token_ids == (1,) and not sample.completed
@@ -174,16 +175,14 @@ async def test_a_reset_in_the_middle_keeps_what_came_before(raw):
 
 async def test_a_reset_before_any_answer(raw):
     async def script(writer):
-        writer.transport.abort()
+        reset(writer)
 
     sample = await one(raw, script)
     assert sample.error == "reset" and sample.http_status is None
 
 
 async def test_a_broken_chunked_body_is_a_reset(raw):
-    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    body = event("a", [1], "stop")
-    sample = await said(raw, head + f"{len(body):x}\r\n".encode() + body + b"\r\n")
+    sample = await said(raw, CHUNKED + chunked(event("a", [1], "stop")))
     assert sample.error == "reset" and sample.token_ids == (1,)
 
 

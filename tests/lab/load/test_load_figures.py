@@ -1,5 +1,6 @@
 """Figures from samples, arrivals and comparisons, against values known beforehand."""
 
+import itertools
 import math
 import random
 import statistics
@@ -35,6 +36,15 @@ def test_only_tokens_inside_the_window_count():
     summary = summarize([sample(token_s=(1.0, 2.0, 3.0)), sample(1, token_s=(2.5,))], 2.0)
     assert summary.tokens == 2 and summary.tokens_per_s == 1.0
     assert summary.ttft_ms.n == 1 and summary.requests.unanswered == 1
+
+
+def test_tokens_of_a_failed_stream_do_not_count():
+    samples = [
+        sample(0, token_s=(0.1, 0.2)),
+        sample(1, token_s=(0.1,) * 1000, error="reset"),
+        sample(2, token_s=(0.3,), error="cancelled_at_cutoff"),
+    ]
+    assert summarize(samples, 1.0).tokens == 3
 
 
 def test_time_per_output_token_is_undefined_for_one_token():
@@ -176,7 +186,7 @@ def test_poisson_arrivals_are_seeded_and_have_their_rate():
     arrivals = poisson(100, 100, seed=1)
     assert len(arrivals) == pytest.approx(10_000, abs=400)
     assert list(arrivals) == sorted(arrivals) and arrivals[0] >= 0 and arrivals[-1] < 100
-    gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
     assert statistics.stdev(gaps) == pytest.approx(statistics.fmean(gaps), rel=0.05)
 
 

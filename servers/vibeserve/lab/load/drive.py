@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from vibeserve.core.errors import BadRequest
+from vibeserve.lab.load.pacing import paced
 from vibeserve.lab.load.plan import Plan
 from vibeserve.lab.load.sample import Failure, Sample
 from vibeserve.lab.load.stream import Recorder, stream
@@ -31,19 +32,19 @@ async def drive(url: str, plan: Plan, *, drain_s: float = 0.0) -> list[Sample]:
     recorders = [Recorder(index, request.at_s) for index, request in enumerate(plan.requests)]
     loop = asyncio.get_running_loop()
     async with _session() as session:
-        with _collector_paused():
-            start = loop.time() + LEAD_S
+        start = loop.time() + LEAD_S
 
-            def now_s() -> float:
-                return loop.time() - start
+        def now_s() -> float:
+            return loop.time() - start
 
-            async def send(recorder: Recorder, path: str, body: bytes) -> None:
-                await _until(start + recorder.at_s)
-                await stream(session, base + path, body, recorder, now_s)
+        async def send(turn: "asyncio.Future[None]", recorder: Recorder, path: str, body: bytes) -> None:
+            await turn
+            await stream(session, base + path, body, recorder, now_s)
 
+        with _collector_paused(), paced([start + request.at_s for request in plan.requests]) as turns:
             tasks = [
-                asyncio.create_task(send(recorder, request.path, body))
-                for recorder, request, body in zip(recorders, plan.requests, bodies, strict=True)
+                asyncio.create_task(send(turn, recorder, request.path, body))
+                for turn, recorder, request, body in zip(turns, recorders, plan.requests, bodies, strict=True)
             ]
             await _finish(tasks, recorders, start + plan.window_s + drain_s, drained=drain_s > 0)
     return [recorder.sample() for recorder in recorders]
@@ -69,22 +70,6 @@ async def _finish(
                 recorder.fail(late)
         elif isinstance(outcome, BaseException):
             raise outcome
-
-
-async def _until(when: float) -> None:
-    """Sleep until `when` on the loop's clock."""
-    loop = asyncio.get_running_loop()
-    reached = loop.create_future()
-    timer = loop.call_at(when, _set, reached)
-    try:
-        await reached
-    finally:
-        timer.cancel()
-
-
-def _set(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _base_url(url: str) -> str:

@@ -44,7 +44,8 @@ class Requests(BaseModel):
 class Summary(BaseModel):
     """Figures of one window.
 
-    tokens_per_s: token ids received before the cut-off, over the window's length.
+    tokens_per_s: token ids received before the cut-off, over the window's length. What came on a stream
+        that then failed does not count: a flood that ends in a reset would be free.
     ttft_ms: from the intended arrival to the first content, of requests answered inside the window.
     tpot_ms: (last token - first token) / (tokens - 1) of completed requests of two tokens or more.
     itl_ms: between successive tokens of a request; max_stall_ms also counts the open end of cut streams.
@@ -67,7 +68,7 @@ class Summary(BaseModel):
 
 def summarize(samples: Sequence[Sample], window_s: float) -> Summary:
     """The figures of a window of `window_s` seconds."""
-    tokens = sum(1 for sample in samples for at_s in sample.token_s if at_s <= window_s)
+    tokens = sum(_tokens(sample, window_s) for sample in samples)
     ttft_ms = [
         (sample.first_token_s - sample.at_s) * 1e3
         for sample in samples
@@ -128,6 +129,12 @@ def _requests(samples: Sequence[Sample], answered: int) -> Requests:
         unanswered=len(samples) - answered,
         failures=dict(failures),
     )
+
+
+def _tokens(sample: Sample, window_s: float) -> int:
+    if not sample.completed and sample.error not in CANCELLED:
+        return 0
+    return sum(at_s <= window_s for at_s in sample.token_s)
 
 
 def _tpot_ms(sample: Sample) -> float | None:

@@ -1,0 +1,87 @@
+"""What every command shares: finding the run, `--json`, errors that teach."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import click
+from rich.console import Console
+
+from vibeserve.core.errors import BadRequest, NotFound, VibeServeError
+from vibeserve.core.run import Run, open_run
+
+RUNS = Path("runs")
+P = ParamSpec("P")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, errors too.")
+run_argument = click.argument("run", default="latest", metavar="[RUN]")
+
+
+def console() -> Console:
+    """The console for people, on standard output."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def teaching(function: Callable[P, None]) -> Callable[P, None]:
+    """Turn the errors of the tree into one clear sentence, the next safe step and an exit status.
+
+    2: the arguments are wrong; 1: everything else.
+    """
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+        except VibeServeError as error:
+            report(error, bool(kwargs.get("as_json")))
+            sys.exit(2 if isinstance(error, BadRequest) else 1)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted; nothing is lost. Go on with `vibeserve run --resume`.", err=True)
+            sys.exit(130)
+
+    return wrapped
+
+
+def report(error: VibeServeError, as_json: bool) -> None:
+    """Show one error."""
+    evidence = str(getattr(error, "evidence", ""))
+    if as_json:
+        fields = {"error": error.kind, "message": error.message, "next_step": error.next_step}
+        print_json(fields | ({"evidence": evidence} if evidence else {}))
+        return
+    shown = Console(stderr=True, highlight=False, soft_wrap=True)
+    shown.print(f"[red]{error.kind}[/red]: ", end="")
+    shown.print(error.message, markup=False)
+    if error.next_step:
+        shown.print("[dim]next:[/dim] ", end="")
+        shown.print(error.next_step, markup=False)
+    if evidence:
+        shown.print(evidence, markup=False, style="dim")
+
+
+def find_run(name: str) -> Run:
+    """The run of a path, of an id under `runs/`, or the newest for `latest`."""
+    if name == "latest":
+        newest = known_runs()
+        if not newest:
+            raise NotFound(
+                "There is no run under runs/ yet.", "Make one with `vibeserve run targets/llama-chat`."
+            )
+        return open_run(newest[-1])
+    for candidate in (Path(name), RUNS / name):
+        if (candidate / "run.db").is_file():
+            return open_run(candidate)
+    raise NotFound(f"There is no run {name}.", "`vibeserve status` lists the runs under runs/.")
+
+
+def known_runs() -> list[Path]:
+    """Run directories under `runs/`, oldest first."""
+    return sorted((path.parent for path in RUNS.glob("*/run.db")), key=lambda path: path.stat().st_ctime)

@@ -1,0 +1,45 @@
+"""Builds the MCP server of one role from the tools of some or all of the six servers."""
+
+import atexit
+import importlib
+from collections.abc import Iterable
+
+from fastmcp import FastMCP
+from fastmcp.server.auth import AuthProvider
+
+from vibeserve import __version__
+from vibeserve.core.session import Session
+from vibeserve.core.tools import Tool, Toolbox
+from vibeserve.gateway.binding import Caller, bind, call_directly
+
+SERVERS = ("issues", "memory", "checkpoints", "sandbox", "accuracy", "profiler")
+
+
+def toolbox(server: str) -> Toolbox:
+    """The toolbox of one server, imported on demand."""
+    box: Toolbox = importlib.import_module(f"vibeserve.{server}.server").box
+    return box
+
+
+def all_tools(servers: Iterable[str] = SERVERS) -> list[Tool]:
+    """Every declared tool of the named servers."""
+    return [tool for server in servers for tool in toolbox(server).tools]
+
+
+def build(
+    session: Session,
+    servers: Iterable[str] = SERVERS,
+    caller: Caller = call_directly,
+    auth: AuthProvider | None = None,
+) -> FastMCP:
+    """An MCP server with the tools that the session's role may call; others do not exist in it."""
+    boxes = [toolbox(server) for server in servers]
+    boxes = [box for box in boxes if box.for_role(session.role)]
+    essentials = " ".join(box.instructions for box in boxes)
+    instructions = f"You are the {session.role} of this run. {essentials}"
+    server = FastMCP("vibeserve", instructions, version=__version__, auth=auth)
+    for box in boxes:
+        for tool in box.for_role(session.role):
+            server.add_tool(bind(tool, session, caller))
+    atexit.register(session.close)
+    return server

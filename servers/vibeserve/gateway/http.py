@@ -1,0 +1,61 @@
+"""HTTP on loopback: Host and Origin checked, one bearer token per role kept in a file of mode 0600."""
+
+import os
+import secrets
+import socket
+from pathlib import Path
+
+from fastmcp import FastMCP
+from fastmcp.server.auth import AuthProvider
+from fastmcp.server.auth.providers.jwt import StaticTokenVerifier
+
+from vibeserve.core.errors import InfrastructureFailed
+from vibeserve.core.roles import Role
+from vibeserve.core.run import Run
+
+LOOPBACK = "127.0.0.1"
+
+
+def role_token(run: Run, role: Role) -> tuple[str, Path]:
+    """The role's bearer token and the file it lies in; made on first use."""
+    path = run.layout.tokens / role.value
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip(), path
+    with os.fdopen(handle, "w") as file:
+        file.write(token := secrets.token_urlsafe(32))
+    return token, path
+
+
+def token_auth(token: str, role: Role) -> AuthProvider:
+    """Accept exactly this token."""
+    return StaticTokenVerifier({token: {"client_id": role.value, "scopes": [role.value]}}, [role.value])
+
+
+def bind_port(port: int) -> socket.socket:
+    """A loopback socket bound before anything is announced, so that a port in use is said clearly."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError as error:
+        listener.close()
+        raise InfrastructureFailed(
+            f"Port {port} on {LOOPBACK} cannot be used: {error.strerror}.", "Choose another with --http PORT."
+        ) from error
+    return listener
+
+
+async def serve(server: FastMCP, listener: socket.socket) -> None:
+    """Serve over streamable HTTP at /mcp until cancelled."""
+    await server.run_http_async(
+        show_banner=False,
+        transport="http",
+        host=LOOPBACK,
+        port=listener.getsockname()[1],
+        host_origin_protection=True,
+        sockets=[listener],
+        log_level="error",
+    )

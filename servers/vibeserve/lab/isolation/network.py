@@ -1,0 +1,51 @@
+"""A private loopback that several sandboxes share."""
+
+import json
+import threading
+from types import TracebackType
+from typing import Self
+
+from vibeserve.core.errors import InfrastructureFailed
+
+from .spawning import Supervisor
+
+_START_TIMEOUT_S = 30.0
+
+
+class Network:
+    """A network namespace with a loopback and nothing else, held by a process that dies with us."""
+
+    def __init__(self) -> None:
+        self._supervisor = Supervisor("network")
+        self._lock = threading.Lock()
+        try:
+            event = self._supervisor.event(_START_TIMEOUT_S)
+            if event is None:
+                raise InfrastructureFailed("The private network does not start.", "Try again.")
+        except BaseException:
+            self._supervisor.end()
+            raise
+        self.holder_pid: int = event["init_pid"]
+
+    def probe(self, port: int, path: str, timeout_s: float = 1.0) -> int | None:
+        """The HTTP status of GET 127.0.0.1:port/path inside the network; None when there is no answer in time."""
+        request = {"port": port, "path": path, "timeout_s": timeout_s}
+        with self._lock:
+            self._supervisor.send(json.dumps(request).encode() + b"\n")
+            event = self._supervisor.event(timeout_s + _START_TIMEOUT_S)
+        if event is None:
+            raise InfrastructureFailed("The private network's holder does not answer.", "Try again.")
+        status: int | None = event["http_status"]
+        return status
+
+    def close(self) -> None:
+        """End the holder; the network goes when the last sandbox in it has ended."""
+        self._supervisor.end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,98 @@
+"""A sandboxed process that goes on."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from vibeserve.core.errors import InfrastructureFailed
+
+from .job import Outcome
+from .spawning import Supervisor
+from .supervisor import proctree
+
+_STOP_TIMEOUT_S = 5.0
+_POLL_S = 0.02
+_FREEZE_TIMEOUT_S = 2.0
+
+
+def outcome_of(event: dict[str, Any]) -> Outcome:
+    """The outcome in a supervisor's closing report."""
+    return Outcome(**{name: value for name, value in event.items() if name != "event"})
+
+
+class Process:
+    """A running sandbox, alive until it ends, is stopped, or its starter dies. Thread-safe."""
+
+    def __init__(self, supervisor: Supervisor, init_pid: int, log_path: Path) -> None:
+        self._supervisor = supervisor
+        self._log_path = log_path
+        self._exit: Outcome | None = None
+        self._lock = threading.RLock()
+        self.pid = init_pid  # host pid of the sandbox's first process
+
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._wait(0) is None
+
+    @property
+    def exit(self) -> Outcome | None:
+        """How it ended; None while it runs. `stopped` by us reads as status "cancelled"."""
+        return self._wait(0)
+
+    def wait(self, timeout_s: float) -> Outcome | None:
+        """Wait for its end, at most this long."""
+        return self._wait(timeout_s)
+
+    def _wait(self, timeout_s: float) -> Outcome | None:
+        with self._lock:
+            if self._exit is None:
+                event = self._supervisor.event(timeout_s)
+                if event:
+                    self._exit = outcome_of(event)
+                    self._supervisor.end()
+            return self._exit
+
+    def pids(self) -> list[int]:
+        """Host pids of every process in the sandbox; empty once it has ended."""
+        return [self.pid, *proctree.descendants(self.pid)] if self.running() else []
+
+    def cpu_s(self) -> float:
+        """CPU seconds spent so far by all its processes."""
+        ended = self.exit
+        return ended.cpu_s if ended else proctree.cpu_s(self.pids())
+
+    def log(self) -> str:
+        """Head and tail of what it wrote to stdout and stderr."""
+        return self._log_path.read_text() if self._log_path.exists() else ""
+
+    def freeze(self) -> None:
+        """Stop every process where it is; returns when none can run, raises InfrastructureFailed if some can."""
+        deadline = time.monotonic() + _FREEZE_TIMEOUT_S
+        while True:
+            pids = self.pids()
+            proctree.send(pids, signal.SIGSTOP)
+            if all(map(proctree.stopped, pids)) and self.pids() == pids:
+                return
+            if time.monotonic() > deadline:
+                raise InfrastructureFailed("The sandbox cannot be frozen.", "Stop it instead.")
+            os.sched_yield()
+
+    def thaw(self) -> None:
+        """Let every process go on."""
+        proctree.send(self.pids(), signal.SIGCONT)
+
+    def stop(self, grace_s: float = 1.0) -> Outcome:
+        """Ask its processes to end (SIGTERM), kill what is left after `grace_s`; all are dead on return."""
+        if grace_s > 0 and self.running():
+            proctree.send(self.pids(), signal.SIGTERM)
+            self.thaw()
+            self._wait(min(grace_s, _STOP_TIMEOUT_S - 1))
+        self._supervisor.release()
+        outcome = self._wait(_STOP_TIMEOUT_S)
+        if outcome is None:
+            self._supervisor.end()
+            raise InfrastructureFailed("The sandbox did not stop in time.", "Its processes were killed.")
+        return outcome

@@ -1,0 +1,134 @@
+"""Starting a supervisor and reading what it reports."""
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from vibeserve.core.errors import InfrastructureFailed
+
+_EVIDENCE_BYTES = 4096
+_REAP_TIMEOUT_S = 10
+# The supervisor is loaded as a package of its own: importing vibeserve would triple its start.
+_BOOT = "import sys; sys.path.insert(0, {folder!r}); from supervisor.{role} import main; main()"
+
+
+class Supervisor:
+    """A process that lives as long as we hold its pipe. Thread-safe."""
+
+    def __init__(self, role: str, request: bytes = b"") -> None:
+        boot = _BOOT.format(folder=str(Path(__file__).parent), role=role)
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", boot],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={},
+            cwd="/",
+            start_new_session=True,  # the caller's Ctrl-C reaches the caller, who then ends us
+        )
+        self._buffer = bytearray()
+        self._lock = threading.RLock()
+        self.send(request)
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's own pid."""
+        return self._process.pid
+
+    def send(self, line: bytes) -> None:
+        """Write to the supervisor; its death shows in `event`."""
+        stdin = self._process.stdin
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            if stdin and not stdin.closed:
+                stdin.write(line)
+                stdin.flush()
+
+    def event(self, timeout_s: float) -> dict[str, Any] | None:
+        """The next report; None when there is none in time. Raises InfrastructureFailed when none can come."""
+        deadline = time.monotonic() + timeout_s
+        with self._lock:
+            stdout = self._process.stdout
+            while b"\n" not in self._buffer:
+                if stdout is None or stdout.closed:
+                    raise InfrastructureFailed("The sandbox's supervisor is gone.", _RETRY)
+                ready, _, _ = select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))
+                if not ready:
+                    return None
+                chunk = os.read(stdout.fileno(), 1 << 20)
+                if not chunk:
+                    raise self._died()
+                self._buffer += chunk
+            line, _, self._buffer = self._buffer.partition(b"\n")
+        report: dict[str, Any] = json.loads(line)
+        if report["event"] == "failed":
+            self.end()
+            raise explain(report["evidence"])
+        return report
+
+    def release(self) -> None:
+        """Close our end of the pipe: the supervisor kills everything below it and ends."""
+        with contextlib.suppress(BrokenPipeError):
+            if self._process.stdin:
+                self._process.stdin.close()
+
+    def end(self) -> None:
+        """Release, and wait until the supervisor is gone; it goes last."""
+        self.release()
+        try:
+            self._process.wait(_REAP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe:
+                pipe.close()
+
+    def _died(self) -> InfrastructureFailed:
+        stderr = self._process.stderr
+        evidence = os.read(stderr.fileno(), _EVIDENCE_BYTES).decode(errors="replace") if stderr else ""
+        self.end()
+        return InfrastructureFailed(
+            "The sandbox's supervisor died.", _RETRY, evidence or f"exit status {self._process.returncode}"
+        )
+
+
+_RETRY = "Try again; `vibeserve doctor` says what this machine lacks."
+
+_CAUSES = (
+    (
+        ("Unknown option",),
+        "This bubblewrap is too old.",
+        "Install bubblewrap 0.8 or newer.",
+    ),
+    (
+        (
+            "No permissions to create",
+            "setting up uid map",
+            "Creating new namespace failed",
+            "unshare: Operation",
+        ),
+        "This machine does not let this user create user namespaces.",
+        "Allow them: `sysctl kernel.unprivileged_userns_clone=1` (Debian) or "
+        "`sysctl kernel.apparmor_restrict_unprivileged_userns=0` (Ubuntu); in a container, give it the right.",
+    ),
+    (
+        ("setgroups", "setresuid", "open_tree", "mount_setattr", "mount --make-rprivate"),
+        "Root of this machine or container may not set up mounts or change its uid.",
+        "Run as an ordinary user, or give the container CAP_SYS_ADMIN; mounts need Linux 5.12 or newer.",
+    ),
+)
+
+
+def explain(evidence: str) -> InfrastructureFailed:
+    """What bubblewrap or the supervisor said, as one sentence and the fix."""
+    for signs, message, fix in _CAUSES:
+        if any(sign in evidence for sign in signs):
+            return InfrastructureFailed(message, fix, evidence)
+    return InfrastructureFailed("The sandbox could not be set up.", _RETRY, evidence)

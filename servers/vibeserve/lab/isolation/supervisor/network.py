@@ -1,0 +1,88 @@
+"""Main of the process that holds a private network: loopback only, shared by the sandboxes that join it."""
+
+import fcntl
+import json
+import os
+import select
+import socket
+import struct
+import time
+
+from . import plan, syscalls, uids
+from .watch import report
+
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
+_RESPONSE_MAX_BYTES = 4096
+
+
+def main() -> None:
+    """Make the network, report "started", answer probes until the caller closes the pipe or dies."""
+    try:
+        _enter_private_network()
+    except OSError as error:
+        report({"event": "failed", "evidence": f"{error}"})
+        return
+    report({"event": "started", "init_pid": os.getpid()})
+    while line := plan.read_line(0):
+        request = json.loads(line)
+        status = probe(request["port"], request["path"], request["timeout_s"])
+        report({"event": "probed", "http_status": status})
+
+
+def _enter_private_network() -> None:
+    uid = os.geteuid()
+    if uid == 0:
+        sandbox_uid, _lock = uids.allocate()
+        syscalls.unshare(syscalls.CLONE_NEWNET)
+        _raise_loopback()
+        uids.drop_to(sandbox_uid)
+        return
+    gid = os.getegid()
+    syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNET)
+    for name, content in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{uid} {uid} 1"),
+        ("gid_map", f"{gid} {gid} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(content)
+    _raise_loopback()
+
+
+def _raise_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sH14x", b"lo", 0)
+        flags = struct.unpack("16sH14x", fcntl.ioctl(any_socket, _SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | _IFF_UP))
+
+
+def probe(port: int, path: str, timeout_s: float) -> int | None:
+    """The HTTP status that GET http://127.0.0.1:port/path answers; None when there is no answer in time.
+
+    The server is hostile: little is read, and nothing but the status line is looked at.
+    """
+    deadline = time.monotonic() + timeout_s
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
+    response = bytearray()
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout_s) as connection:
+            connection.sendall(request)
+            while b"\r\n" not in response and len(response) < _RESPONSE_MAX_BYTES:
+                left_s = deadline - time.monotonic()
+                readable, _, _ = select.select([connection, 0], [], [], max(left_s, 0))
+                if connection not in readable:
+                    return None  # too late, or the caller is gone
+                chunk = connection.recv(_RESPONSE_MAX_BYTES)
+                if not chunk:
+                    break
+                response += chunk
+    except OSError:
+        return None
+    return _status(bytes(response))
+
+
+def _status(response: bytes) -> int | None:
+    words = response.split(b"\r\n", 1)[0].split(b" ")
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+        return None
+    return int(words[1][:3])

@@ -1,0 +1,23 @@
+"""Main of a sandbox's supervisor."""
+
+import os
+
+from . import cgroups, child, plan, syscalls, uids, watch
+
+
+def main() -> None:
+    """Run the plan on standard input; report "started", then "ended" or "failed"."""
+    wanted = plan.decode(plan.read_line(0))
+    syscalls.become_subreaper()
+    group = None
+    try:
+        uid, _lock = uids.allocate() if os.geteuid() == 0 else (None, None)
+        group = cgroups.create(wanted.memory_bytes, wanted.processes + child.OWN_PROCESSES)
+        started = child.start(wanted, uid, group)
+        closing = watch.Watch(wanted, started, group).run()
+    except OSError as error:
+        closing = {"event": "failed", "evidence": f"{error}"}
+    finally:
+        if group:
+            group.remove()
+    watch.report(closing)

@@ -1,0 +1,83 @@
+"""What the profiler's tools return."""
+
+from typing import Literal
+
+from vibeserve.core.tools import Result
+
+Against = Literal["parent", "baseline"]
+Outcome = Literal["better", "worse", "inconclusive"]
+
+
+class Served(Result):
+    """The judgement of a hidden sample of the timed responses. `measured` stands beside `threshold`."""
+
+    status: Literal["passed", "failed", "inconclusive", "not_applicable"]
+    measured: dict[str, float | int | str] = {}
+    threshold: dict[str, float | int | str] = {}
+    feedback: str = ""
+
+
+class Measurement(Result):
+    """One side against the other, in `unit`.
+
+    `value` and `against_value` are geometric means over the timed windows, `ratio` = value / against_value.
+    `ratio`, `ci95`, `pairs` and `outcome` pool all `pooled` measurements of this tree against that one on
+    this machine; `values` are this measurement's pairs (candidate, other).
+    """
+
+    measurement: str
+    candidate: str
+    round: str
+    tree: str
+    target_digest: str
+    against: Against
+    against_tree: str
+    metric: str
+    unit: str
+    direction: Literal["higher", "lower"]
+    value: float
+    against_value: float
+    ratio: float
+    ci95: tuple[float, float]
+    pairs: int
+    pooled: int
+    outcome: Outcome
+    values: list[tuple[float, float]]
+    seeds: list[int]
+    served: Served
+    environment: dict[str, str | int]
+    artifact: str
+
+
+class Evaluation(Result):
+    """A recorded evaluation."""
+
+    evaluation: str
+    candidate: str
+    round: str
+    tree: str
+
+
+class TrendRow(Result):
+    """One measurement of one round's candidate."""
+
+    round: str
+    candidate: str
+    measurement: str
+    tree: str
+    against: Against
+    ratio: float
+    ci95: tuple[float, float]
+    outcome: Outcome
+    value: float
+    at: str
+
+
+class Trend(Result):
+    """Measurements, newest first. `next_cursor` continues where this page ends."""
+
+    metric: str
+    unit: str
+    direction: Literal["higher", "lower"]
+    rows: list[TrendRow]
+    next_cursor: int | None = None

@@ -1,0 +1,110 @@
+"""The gate's last stage: were the timed responses right? Judged after the timed section, on a hidden sample."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from vibeserve.core.errors import InfrastructureFailed
+from vibeserve.core.session import Session
+from vibeserve.core.target import fill
+from vibeserve.lab import isolation
+from vibeserve.lab.judging import Answer, ModelIds, Score, Stage, numeric, read_scores, score_input
+from vibeserve.profiler.pairs import Timed
+from vibeserve.profiler.sides import OUT_AT, client_mounts, client_values
+
+STAGE = "served"
+JUDGED = 8
+
+
+def judge_served(session: Session, timed: Timed, scratch: Path) -> Stage:
+    """Judge a few of the candidate's timed responses by the reference's teacher-forced gap.
+
+    Not applicable when the benchmark writes no `samples`. Raises InfrastructureFailed when it wrote none of
+    the candidate's, or when scoring did not work.
+    """
+    if all(window.samples is None for window in timed.windows):
+        return Stage(
+            name=STAGE,
+            status="not_applicable",
+            feedback="This target's benchmark writes no samples, so timed responses are not judged.",
+        )
+    answers = draw_answers(timed)
+    session.progress(f"judging {len(answers)} of the timed responses")
+    scores = _score(session, answers, scratch)
+    whole = [as_whole(answer, score) for answer, score in zip(answers, scores, strict=True)]
+    return numeric.judge(
+        whole,
+        scores,
+        max_gap=session.run.target.numeric.max_gap,
+        eos_ids=ModelIds.read(session.run.model).eos_ids,
+        name=STAGE,
+    )
+
+
+def draw_answers(timed: Timed) -> list[Answer]:
+    """A sample of the candidate's timed responses that nobody could foresee."""
+    served = [
+        sample for window in timed.windows if window.side == "candidate" for sample in window.samples or ()
+    ]
+    served = [sample for sample in served if sample.get("token_ids")]
+    if not served:
+        raise InfrastructureFailed(
+            "The benchmark wrote no timed response of the candidate, so nothing can be judged.",
+            "Its `samples` must hold the timed requests with what they received.",
+        )
+    drawn = random.SystemRandom().sample(served, min(JUDGED, len(served)))
+    try:
+        return [Answer.model_validate(sample) for sample in drawn]
+    except ValidationError as error:
+        raise InfrastructureFailed(
+            "The benchmark's `samples` are not in the shape that can be judged.",
+            "See the target's README for the fields of a sample.",
+            evidence=str(error.errors()[0]["loc"]),
+        ) from error
+
+
+def as_whole(answer: Answer, score: Score) -> Answer:
+    """A stream cut off by the end of the window (no finish_reason), as the whole answer it was so far.
+
+    Its text may lack what an honest server still held back; more ids than were asked for stay a fault.
+    """
+    if answer.finish_reason is not None or answer.error:
+        return answer
+    changes: dict[str, Any] = {"finish_reason": "length"}
+    if len(answer.token_ids) <= answer.max_tokens:
+        changes["max_tokens"] = len(answer.token_ids)
+    if score.text.startswith(answer.text):
+        changes["text"] = score.text
+    return answer.model_copy(update=changes)
+
+
+def _score(session: Session, answers: list[Answer], scratch: Path) -> tuple[Score, ...]:
+    run, reference = session.run, session.run.target.reference
+    out = scratch / "score"
+    out.mkdir()
+    (out / "answers.json").write_text(score_input(answers))
+    values = client_values(run) | {
+        "dtype": run.target.numeric.dtype,
+        "in": f"{OUT_AT}/answers.json",
+        "out": f"{OUT_AT}/scores.json",
+    }
+    outcome = isolation.run(
+        isolation.Job(
+            command=fill(reference.score, values),
+            mounts=client_mounts(run, out),
+            cwd=OUT_AT,
+            limits=isolation.Limits(wall_s=reference.timeout_s),
+        ),
+        cancel=session.cancelled,
+    )
+    scores = out / "scores.json"
+    if not outcome.ok or scores.is_symlink() or not scores.is_file():
+        raise InfrastructureFailed(
+            "The target's score command failed.",
+            "Run it by hand as the target's README says.",
+            evidence=json.dumps({"status": outcome.status, "stderr": outcome.stderr[-1500:]}),
+        )
+    return read_scores(scores.read_bytes(), answers)

@@ -1,0 +1,86 @@
+"""The client that plays recorded turns: the calls are recorded, everything they cause happens for real."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from vibeserve.core.errors import VibeServeError
+from vibeserve.core.run import Run
+from vibeserve.core.tools import Tool
+from vibeserve.gateway.build import all_tools
+from vibeserve.sessions.connection import Connection
+from vibeserve.sessions.recording import CallStep, RecordedTurn, Recording
+from vibeserve.sessions.symbols import Symbols
+
+OnCall = Callable[[str, dict[str, Any]], None]
+MAX_RERUNS = 2
+
+
+class Diverged(VibeServeError):
+    """A call turned out otherwise than when it was recorded."""
+
+
+class ReplayClient:
+    """Plays the turns of a recording.
+
+    An interrupted turn is taken up where it stopped: a call whose ledger record stands in this session is not
+    made again.
+    """
+
+    name = "replay"
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._tools: dict[str, Tool] = {tool.name: tool for tool in all_tools()}
+
+    def turns(self) -> list[RecordedTurn]:
+        """The recorded turns, in order."""
+        return self._recording.turns()
+
+    async def play(
+        self, run: Run, turn: RecordedTurn, session: str, connection: Connection, on_call: OnCall
+    ) -> int:
+        """Play one turn and return how many calls it made."""
+        symbols, calls = Symbols(run.ledger), 0
+        already = Counter(record.kind for record in run.ledger.records(session=session))
+        for step in turn.steps:
+            if not isinstance(step, CallStep):
+                self._recording.apply(step, run.layout.workspace)
+                continue
+            tool = self._tools[step.tool]
+            if _consume(already, tool):
+                continue
+            result = await self._call(tool, step, symbols, connection)
+            symbols.learn(result)
+            on_call(step.tool, result)
+            calls += 1
+        return calls
+
+    async def _call(
+        self, tool: Tool, step: CallStep, symbols: Symbols, connection: Connection
+    ) -> dict[str, Any]:
+        arguments = symbols.resolve(step.arguments)
+        result = await connection.call(tool.name, arguments, tool.long_running)
+        for _ in range(MAX_RERUNS):
+            if result.get("status") != "inconclusive":
+                break
+            result = await connection.call(tool.name, arguments, tool.long_running)
+        for field, expected in step.expect.items():
+            if result.get(field) != expected:
+                raise Diverged(
+                    f"{tool.name} gave {field} {result.get(field)!r}; when recorded it was {expected!r}.",
+                    "Look at it with `vibeserve show`; nothing is lost, and --resume goes on from here.",
+                )
+        return result
+
+
+def _consume(already: Counter[str], tool: Tool) -> bool:
+    """Whether an earlier part of this turn has made the call; takes its record off the count.
+
+    An inconclusive gate is not an outcome: its call is made again.
+    """
+    for kind in tool.records:
+        if already[kind] > 0 and kind != "gate.inconclusive":
+            already[kind] -= 1
+            return True
+    return False

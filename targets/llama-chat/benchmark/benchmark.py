@@ -1,0 +1,154 @@
+"""Measures a running server: open-loop Poisson load, one window for each rate.
+
+Usage: python -I benchmark.py --url URL --model DIR --seed N --load load_tiny.json --out result.json
+Prompts are drawn from the seed and are therefore new for each measurement. Result:
+{"headline": figures of the highest rate, "rates": {"32": figures, ...},
+ "samples": the completed timed requests of the highest rate, for judging afterwards}
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from vibeserve.lab.load import Plan, Request, Sample, Summary, drive, poisson, summarize
+
+POOL = Path(__file__).resolve().parent / "prompts.jsonl"
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+PROBE_TIMEOUT_S = 60.0
+# A server is idle when a lone request of one token is answered this many times in a row within twice
+# the fastest answer seen.
+IDLE_ANSWERS = 3
+
+
+@dataclass(frozen=True)
+class Load:
+    """One load file: rates in requests/s, windows in seconds, inclusive prompt lengths in tokens."""
+
+    rates_per_s: list[float]
+    window_s: float
+    warmup_s: float
+    prompt_tokens: tuple[int, int]
+    output_tokens: int
+
+
+class Prompts:
+    """Prompts of a known number of tokens: random letters, then a random slice of the pool."""
+
+    def __init__(self, model: Path, seed: int) -> None:
+        self.generator = random.Random(seed)
+        self._tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+        pool = " ".join(json.loads(line)["text"] for line in POOL.read_text().splitlines())
+        self._pool = pool
+        self._offsets = self._tokenizer.encode(pool, add_special_tokens=False).offsets
+
+    def draw(self, tokens: tuple[int, int]) -> str:
+        """A prompt of about `tokens` tokens that no earlier prompt began with."""
+        nonce = "".join(self.generator.choices(LETTERS, k=8))
+        nonce_tokens = len(self._tokenizer.encode(nonce).ids)
+        count = max(1, self.generator.randint(*tokens) - nonce_tokens)
+        first = self.generator.randrange(len(self._offsets) - count)
+        start, end = self._offsets[first][0], self._offsets[first + count - 1][1]
+        return f"{nonce}{self._pool[start:end]}"
+
+
+def window(prompts: Prompts, load: Load, rate_per_s: float, window_s: float) -> Plan:
+    """Poisson arrivals of fresh prompts, completions and chat in turn, each to its full length."""
+    arrivals = poisson(rate_per_s, window_s, seed=prompts.generator.randrange(2**32))
+    return Plan(
+        requests=tuple(
+            request(at_s, prompts.draw(load.prompt_tokens), load.output_tokens, chat=place % 2 == 1)
+            for place, at_s in enumerate(arrivals)
+        ),
+        window_s=window_s,
+    )
+
+
+def request(at_s: float, prompt: str, max_tokens: int, *, chat: bool) -> Request:
+    """A greedy streaming request that runs to `max_tokens`."""
+    body: dict[str, Any] = {
+        "max_tokens": max_tokens,
+        "temperature": 0,
+        "stream": True,
+        "return_token_ids": True,
+        "ignore_eos": True,
+    }
+    if chat:
+        body["messages"] = [{"role": "user", "content": prompt}]
+        return Request(at_s=at_s, path="/v1/chat/completions", body=body)
+    return Request(at_s=at_s, path="/v1/completions", body=body | {"prompt": prompt})
+
+
+def wait_until_idle(url: str, prompts: Prompts) -> None:
+    """Return once lone requests are answered steadily: nothing of an earlier window is still running."""
+    deadline = time.monotonic() + PROBE_TIMEOUT_S
+    times_s: list[float] = []
+    while time.monotonic() < deadline:
+        plan = Plan(requests=(request(0.0, prompts.draw((16, 16)), 1, chat=False),), window_s=1e-3)
+        [sample] = asyncio.run(drive(url, plan, drain_s=PROBE_TIMEOUT_S))
+        if not sample.completed or sample.finished_s is None:
+            raise SystemExit(f"benchmark: the server does not answer: {sample.error} {sample.detail}")
+        times_s.append(sample.finished_s - sample.at_s)
+        recent = times_s[-IDLE_ANSWERS:]
+        if len(recent) == IDLE_ANSWERS and max(recent) <= 2 * min(times_s):
+            return
+    raise SystemExit("benchmark: the server did not become idle")
+
+
+def answered(plan: Plan, samples: list[Sample]) -> list[dict[str, Any]]:
+    """The completed requests of a window with what they received."""
+    return [
+        {
+            "endpoint": "chat" if "messages" in asked.body else "completions",
+            **{key: asked.body[key] for key in ("prompt", "messages") if key in asked.body},
+            "max_tokens": asked.body["max_tokens"],
+            "ignore_eos": True,
+            "token_ids": sample.token_ids,
+            "text": sample.text,
+            "finish_reason": sample.finish_reason,
+        }
+        for asked, sample in zip(plan.requests, samples, strict=True)
+        if sample.completed
+    ]
+
+
+def timed(url: str, prompts: Prompts, load: Load, rate_per_s: float) -> tuple[Summary, list[dict[str, Any]]]:
+    """Warm up at this rate, wait until idle, then measure one window."""
+    if load.warmup_s:
+        warmup = window(prompts, load, rate_per_s, load.warmup_s)
+        asyncio.run(drive(url, warmup))
+    wait_until_idle(url, prompts)
+    plan = window(prompts, load, rate_per_s, load.window_s)
+    samples = asyncio.run(drive(url, plan))
+    return summarize(samples, load.window_s), answered(plan, samples)
+
+
+def main() -> None:
+    """Measure every rate of the load file, lowest first."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--load", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    document = json.loads(arguments.load.read_text())
+    load = Load(**document | {"prompt_tokens": tuple(document["prompt_tokens"])})
+    prompts = Prompts(arguments.model, arguments.seed)
+    rates: dict[str, dict[str, Any]] = {}
+    samples: list[dict[str, Any]] = []
+    for rate_per_s in sorted(load.rates_per_s):
+        summary, samples = timed(arguments.url, prompts, load, rate_per_s)
+        rates[f"{rate_per_s:g}"] = summary.model_dump() | {"rate_per_s": rate_per_s}
+    headline = rates[f"{max(load.rates_per_s):g}"]
+    arguments.out.write_text(json.dumps({"headline": headline, "rates": rates, "samples": samples}))
+
+
+if __name__ == "__main__":
+    main()

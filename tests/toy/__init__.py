@@ -1,0 +1,1 @@
+"""A whole target without a model library: an arithmetic language model, and candidates that serve it."""

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -131,6 +132,9 @@ def test_the_digest_follows_content_and_names(model: Path, tmp_path: Path) -> No
 class Hub(http.server.BaseHTTPRequestHandler):
     """As much of a model hub as a snapshot download asks for."""
 
+    missing: ClassVar[set[str]] = set()
+    sent: ClassVar[list[str]] = []
+
     def do_HEAD(self) -> None:
         self.answer(with_body=False)
 
@@ -150,7 +154,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
             ]
             document = tree if "/tree/" in path else {"id": "toy", "sha": revision, "siblings": siblings}
             body = json.dumps(document).encode()
-        elif name in HUB_FILES:
+        elif name in HUB_FILES and name not in self.missing:
             body = HUB_FILES[name]
             headers = {"ETag": f'"{etag(name)}"', "X-Repo-Commit": revision}
         self.send_response(200 if body else 404)
@@ -158,6 +162,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
             self.send_header(key, value)
         self.end_headers()
         if with_body:
+            self.sent.extend(each for each in HUB_FILES if each == name and body)
             self.wfile.write(body)
 
     def log_message(self, *_arguments: object) -> None:
@@ -217,10 +222,14 @@ def test_fetching_gives_the_whole_snapshot(folder: Path, tmp_path: Path, hub: st
     assert {name: (path / name).read_bytes() for name in HUB_FILES} == HUB_FILES
 
 
-def test_no_network_is_a_clear_sentence_and_nothing_counts_as_fetched(folder: Path, tmp_path: Path) -> None:
+def test_an_interrupted_fetch_counts_as_nothing_and_resumes(folder: Path, tmp_path: Path, hub: str) -> None:
     pytest.importorskip("huggingface_hub")
-    said = fetch(folder, tmp_path / "cache", "http://127.0.0.1:9")
+    Hub.missing, Hub.sent = {"weights.safetensors"}, []
+    said = fetch(folder, tmp_path / "cache", hub)
     assert said.startswith("InfrastructureFailed toy-makers/toy-large at 0123456789ab could not be fetched")
     assert "://" not in said
     with pytest.raises(NotFound):
         prepare_model(folder, read_target(folder), "paper", cache=tmp_path / "cache")
+    Hub.missing = set()
+    assert "toy-makers--toy-large" in fetch(folder, tmp_path / "cache", hub)
+    assert sorted(Hub.sent) == ["config.json", "weights.safetensors"]

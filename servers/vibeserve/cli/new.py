@@ -1,6 +1,7 @@
 """`vibeserve new TARGET`: make a run directory."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,14 +11,20 @@ from vibeserve.core.target import read_target
 from vibeserve.lab.models import prepare_model
 
 
-def make_run(target_folder: Path, preset: str, model: Path | None, root: Path | None) -> Run:
+def make_run(
+    target_folder: Path,
+    preset: str,
+    model: Path | None,
+    root: Path | None,
+    settings: dict[str, Any] | None = None,
+) -> Run:
     """Read the target, prepare its model (with progress on the console), create the run."""
     target = read_target(target_folder)
     with console().status(f"preparing the model of {target.name} ({preset})") as status:
         prepared = prepare_model(target_folder, target, preset, model, progress=status.update)
         root = root or RUNS / new_run_id(target.name)
         root.parent.mkdir(parents=True, exist_ok=True)
-        return create_run(target_folder, preset, prepared.path, prepared.digest, root)
+        return create_run(target_folder, preset, prepared.path, prepared.digest, root, settings=settings)
 
 
 target_argument = click.argument("target", type=click.Path(path_type=Path))

@@ -41,6 +41,11 @@ class Layout:
         return self.root / "workspace"
 
     @property
+    def set_aside(self) -> Path:
+        """What stood in the workspace and no tree can hold, moved here before the workspace was reset."""
+        return self.root / "set_aside"
+
+    @property
     def target(self) -> Path:
         """The read-only snapshot of the target."""
         return self.root / "target"

@@ -81,9 +81,14 @@ class Benchmark(Strict):
 
 
 class Preset(Strict):
-    """One size of the target: a model built locally (`build`: {python} {target} {out}) or named by id."""
+    """One size of the target: a model built locally (`build`: {python} {target} {out}) or named by id.
+
+    `recorded` names another preset whose recorded run this one plays; `pairs` replaces the benchmark's.
+    """
 
     dtype: str
+    recorded: str | None = None
+    pairs: int | None = Field(None, ge=2)
     build: Command | None = None
     model_id: str | None = None
     revision: str | None = None

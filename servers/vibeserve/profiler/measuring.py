@@ -142,7 +142,7 @@ def _fail_gate(session: Session, subject: Subject, stage: Stage, begun: float) -
         session.append(tx, "gate.failed", subject.tree, body)
     return CandidateFailed(
         f"{subject.candidate} failed under load: {stage.feedback[:900]}",
-        f"The measurement is void and {gate} failed the tree at stage served. Give it back to the Implementer.",
+        f"The measurement is void, and {gate} failed the tree at stage served: back to the Implementer.",
         evidence=f"artifact {artifact}",
     )
 

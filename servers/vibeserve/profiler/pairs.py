@@ -32,7 +32,7 @@ def time_pairs(session: Session, candidate: Side, other: Side, scratch: Path) ->
     timed = Timed([], [], [])
     for pair, candidate_first in enumerate(balanced_order(count)):
         order = (candidate, other) if candidate_first else (other, candidate)
-        _time_pair(session, order, f"pair {pair + 1} of {count}", pair, scratch, timed)
+        _time_pair(session, order, pair, scratch, timed)
     return timed
 
 
@@ -43,9 +43,8 @@ def balanced_order(count: int) -> list[bool]:
     return order
 
 
-def _time_pair(
-    session: Session, order: Sequence[Side], label: str, pair: int, scratch: Path, timed: Timed
-) -> None:
+def _time_pair(session: Session, order: Sequence[Side], pair: int, scratch: Path, timed: Timed) -> None:
+    label = f"pair {pair + 1} of {session.run.target.benchmark.pairs}"
     voids: list[str] = []
     while len(voids) <= VOID_REPEATS:
         seed = secrets.randbelow(2**31)

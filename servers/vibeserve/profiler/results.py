@@ -2,9 +2,12 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from vibeserve.core.tools import Result
 
 Against = Literal["parent", "baseline"]
+Figures = dict[str, float | int | str]
 Outcome = Literal["better", "worse", "inconclusive"]
 
 
@@ -12,8 +15,8 @@ class Served(Result):
     """The judgement of a hidden sample of the timed responses. `measured` stands beside `threshold`."""
 
     status: Literal["passed", "failed", "inconclusive", "not_applicable"]
-    measured: dict[str, float | int | str] = {}
-    threshold: dict[str, float | int | str] = {}
+    measured: Figures = Field(default_factory=dict)
+    threshold: Figures = Field(default_factory=dict)
     feedback: str = ""
 
 

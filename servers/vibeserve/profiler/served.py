@@ -1,4 +1,4 @@
-"""The gate's last stage: were the timed responses right? Judged after the timed section, on a hidden sample."""
+"""The gate's last stage, after the timed section: a hidden sample of the timed responses is judged."""
 
 import json
 import random

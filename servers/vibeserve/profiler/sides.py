@@ -57,9 +57,9 @@ def start_side(
     A candidate sees its checkout and the model; only the reference sees the target.
     """
     name = "candidate" if is_candidate else "other"
-    root = scratch / name
-    root.mkdir()
+    root = run.layout.target if tree == REFERENCE else scratch / name
     if tree != REFERENCE:
+        root.mkdir()
         Repository(run.layout.checkpoints).checkout(tree, root)
     network = stack.enter_context(Network())
     try:
@@ -70,7 +70,6 @@ def start_side(
             dtype=run.preset.dtype,
             network=network,
             log_path=scratch / f"{name}.log",
-            mounts=(Mount(run.layout.target, TARGET_AT),) if tree == REFERENCE else (),
         )
     except CandidateFailed as error:
         if is_candidate:
@@ -111,7 +110,7 @@ def _spec(run: Run, tree: str) -> LaunchSpec:
     contract = run.target.launch
     command = run.target.reference.command if tree == REFERENCE else contract.command
     return LaunchSpec(
-        command=tuple(part.replace("{target}", TARGET_AT) for part in command),
+        command=command,
         health_path=contract.health,
         boot_timeout_s=contract.boot_timeout_s,
         limits=Limits(

@@ -62,21 +62,20 @@ class Capture:
 
 
 class LogFile:
-    """A capture that is readable as a file at any time, never much larger than what is kept."""
+    """A file that shows a capture at any time, never much larger than what is kept."""
 
-    def __init__(self, path: str, capture: Capture) -> None:
+    def __init__(self, path: str) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        self._capture = capture
         self._written_bytes = 0
         self._written_at = 0.0
 
-    def refresh(self, *, at_once: bool = False) -> None:
-        """Write what is new, at most four times a second unless `at_once`."""
+    def show(self, capture: Capture, *, at_once: bool = False) -> None:
+        """Write what is new in the capture, at most four times a second unless `at_once`."""
         now = time.monotonic()
         due = at_once or now - self._written_at >= _REWRITE_EVERY_S
-        if not due or self._written_bytes == self._capture.total_bytes:
+        if not due or self._written_bytes == capture.total_bytes:
             return
-        content = self._capture.text().encode()
+        content = capture.text().encode()
         os.pwrite(self._fd, content, 0)
         os.ftruncate(self._fd, len(content))
-        self._written_bytes, self._written_at = self._capture.total_bytes, now
+        self._written_bytes, self._written_at = capture.total_bytes, now

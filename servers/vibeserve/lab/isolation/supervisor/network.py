@@ -65,12 +65,15 @@ def probe(port: int, path: str, timeout_s: float) -> int | None:
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
     response = bytearray()
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout_s) as connection:
+        # Not create_connection: it imports a codec, which may lie where our uid can no longer read.
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout_s)
+            connection.connect(("127.0.0.1", port))
             connection.sendall(request)
             while b"\r\n" not in response and len(response) < _RESPONSE_MAX_BYTES:
                 left_s = deadline - time.monotonic()
-                readable, _, _ = select.select([connection, 0], [], [], max(left_s, 0))
-                if connection not in readable:
+                readable, _, _ = select.select([connection.fileno(), 0], [], [], max(left_s, 0))
+                if connection.fileno() not in readable:
                     return None  # too late, or the caller is gone
                 chunk = connection.recv(_RESPONSE_MAX_BYTES)
                 if not chunk:

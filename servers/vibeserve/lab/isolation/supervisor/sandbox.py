@@ -2,7 +2,7 @@
 
 import os
 
-from . import cgroups, child, plan, syscalls, uids, watch
+from . import capture, cgroups, child, plan, syscalls, uids, watch
 
 
 def main() -> None:
@@ -11,10 +11,12 @@ def main() -> None:
     syscalls.become_subreaper()
     group = None
     try:
+        # Opened first: staging hides the host's /tmp from us.
+        log = capture.LogFile(wanted.log_path) if wanted.log_path else None
         uid, _lock = uids.allocate() if os.geteuid() == 0 else (None, None)
         group = cgroups.create(wanted.memory_bytes, wanted.processes + child.OWN_PROCESSES)
         started = child.start(wanted, uid, group)
-        closing = watch.Watch(wanted, started, group).run()
+        closing = watch.Watch(wanted, started, group, log).run()
     except OSError as error:
         closing = {"event": "failed", "evidence": f"{error}"}
     finally:

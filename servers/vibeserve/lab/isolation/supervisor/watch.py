@@ -22,14 +22,14 @@ _CONTROL = 0
 class Watch:
     """The event loop of a supervisor: output, limits, the caller's pipe, the end."""
 
-    def __init__(self, plan: Plan, child: Child, group: Group | None) -> None:
+    def __init__(self, plan: Plan, child: Child, group: Group | None, log: LogFile | None) -> None:
         self._plan, self._child, self._group = plan, child, group
         self._stdout = Capture(plan.output_kept_bytes)
         self._streams = {child.stdout: self._stdout}
         self._stderr = Capture(plan.output_kept_bytes)
         if child.stderr is not None:
             self._streams[child.stderr] = self._stderr
-        self._log = LogFile(plan.log_path, self._stdout) if plan.log_path else None
+        self._log = log
         self._bwrap = os.pidfd_open(child.pid)
         self._status_lines = bytearray()
         self._init: tuple[int, int] | None = None  # pid and pidfd of the sandbox's first process
@@ -50,7 +50,7 @@ class Watch:
                     poll.unregister(fd)
             self._check_limits()
             if self._log:
-                self._log.refresh()
+                self._log.show(self._stdout)
             if self._bwrap in ready:
                 break
         return self._end()
@@ -120,7 +120,7 @@ class Watch:
         self._note_status(_read_rest(self._child.status))
         self._check_memory_at_end()
         if self._log:
-            self._log.refresh(at_once=True)
+            self._log.show(self._stdout, at_once=True)
         if self._exit_code is None and not self._verdict:
             return {"event": "failed", "evidence": self._stderr.text() or self._stdout.text()}
         return {

@@ -1,0 +1,82 @@
+"""`vibeserve run TARGET`: play a whole run, and show it as it happens."""
+
+from pathlib import Path
+
+import click
+
+from vibeserve.cli.live import LiveView
+from vibeserve.cli.new import make_run, model_option, preset_option, root_option
+from vibeserve.cli.output import console, find_run, json_option, print_json, teaching
+from vibeserve.cli.status import show_rounds, summary
+from vibeserve.core.audit import audit
+from vibeserve.core.errors import BadRequest
+from vibeserve.core.run import Run
+from vibeserve.sessions.driver import Event, drive
+from vibeserve.sessions.recording import Recording
+from vibeserve.sessions.replay import ReplayClient
+
+
+@click.command("run")
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+@preset_option
+@model_option
+@root_option
+@click.option("--client", type=click.Choice(["replay"]), default="replay", help="Who plays the roles.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Stop after this many rounds.")
+@click.option("--resume", metavar="RUN", help="Go on with this run (path, id, or latest) where it stopped.")
+@json_option
+@teaching
+def command(
+    target: Path | None,
+    preset: str,
+    model: Path | None,
+    root: Path | None,
+    client: str,
+    rounds: int | None,
+    resume: str | None,
+    as_json: bool,
+) -> None:
+    """Make a run for TARGET and play its roles, or go on with one (--resume RUN)."""
+    if (target is None) == (resume is None):
+        raise BadRequest(
+            "Give either a TARGET or --resume RUN.", "For example: vibeserve run targets/llama-chat."
+        )
+    if resume is not None:
+        run = find_run(resume)
+    else:
+        assert target is not None
+        recording = recorded_in(target, preset)
+        recording.turns()  # before anything is made: a preset without a recording is refused here
+        run = make_run(
+            target, preset, model, root, {"client": client, "recording": str(recording.folder.resolve())}
+        )
+    play(run, rounds, as_json)
+
+
+def recorded_in(target: Path, preset: str) -> Recording:
+    """The recorded run of a preset, its own or the one it names."""
+    from vibeserve.core.target import read_target
+
+    return Recording(target / "recorded" / (read_target(target).preset(preset).recorded or preset))
+
+
+def play(run: Run, rounds: int | None, as_json: bool) -> None:
+    """Drive the run to its end, with live progress for people and a JSON summary for programs."""
+    replay = ReplayClient(Recording(Path(run.created.body["settings"]["recording"])))
+    if as_json:
+        drive(run, replay, rounds, _silent)
+        print_json(summary(run) | {"audit_ok": audit(run).ok})
+        return
+    console().print(f"run [bold]{run.id}[/bold] in {run.layout.root}")
+    with LiveView() as view:
+        drive(run, replay, rounds, view.show)
+    show_rounds(run)
+    outcome = audit(run)
+    state = "[green]audit clean[/green]" if outcome.ok else f"[red]audit broken[/red]: {outcome.problem}"
+    console().print(
+        f"{state}, {outcome.records} records · look closer: vibeserve log, vibeserve show G1, vibeserve audit"
+    )
+
+
+def _silent(_event: Event) -> None:
+    """Programs read the summary at the end."""

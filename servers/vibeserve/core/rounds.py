@@ -1,0 +1,86 @@
+"""Rounds as the ledger tells them: contract, attempts with their evidence, and how each was closed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from vibeserve.core.evidence import Evidence, evidence_on
+from vibeserve.core.ledger import Ledger, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One submitted candidate of a round and the evidence on its tree."""
+
+    submitted: Record
+    evidence: Evidence
+
+    @property
+    def candidate(self) -> str:
+        """The candidate's id, `C…`."""
+        return str(self.submitted.body["candidate"])
+
+    @property
+    def tree(self) -> str:
+        """The candidate's git tree."""
+        return self.submitted.subject
+
+    @property
+    def gate_status(self) -> str:
+        """passed, failed, inconclusive, or "" when the gate has not run."""
+        return self.evidence.gate.kind.removeprefix("gate.") if self.evidence.gate else ""
+
+    @property
+    def failed_stage(self) -> dict[str, Any] | None:
+        """The stage at which the gate did not pass."""
+        stages = self.evidence.gate.body["stages"] if self.evidence.gate else []
+        return next((stage for stage in stages if stage["status"] not in ("passed", "not_applicable")), None)
+
+    def measured_against(self, against: str) -> Record | None:
+        """The newest measurement against `parent` or `baseline`."""
+        found = [record for record in self.evidence.measurements if record.body["against"] == against]
+        return found[-1] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round. `closed` is None while it is open."""
+
+    opened: Record
+    attempts: tuple[Attempt, ...]
+    closed: Record | None
+
+    @property
+    def id(self) -> str:
+        """The round's id, `R…`."""
+        return self.opened.subject
+
+    @property
+    def decision(self) -> str:
+        """promote, discard, blocked, or open."""
+        return str(self.closed.body["decision"]) if self.closed else "open"
+
+
+def rounds(ledger: Ledger, target_digest: str) -> list[Round]:
+    """All rounds of a run, oldest first."""
+    submitted = ledger.records("candidate.submitted")
+    closed = {record.subject: record for record in ledger.records("round.closed")}
+    return [
+        Round(
+            opened,
+            tuple(
+                Attempt(record, evidence_on(ledger, record.subject, target_digest))
+                for record in submitted
+                if record.body["round"] == opened.subject
+            ),
+            closed.get(opened.subject),
+        )
+        for opened in ledger.records("round.opened")
+    ]
+
+
+def best_attempt(history: list[Round]) -> Attempt | None:
+    """The candidate of the newest promoted checkpoint: each promotion was measured against its parent."""
+    for past in reversed(history):
+        if past.closed is not None and past.decision == "promote":
+            return next(attempt for attempt in past.attempts if attempt.tree == past.closed.body["tree"])
+    return None

@@ -1,18 +1,40 @@
 """Fixtures of the toy target: import them in a conftest.py with `from toy.fixtures import *`."""
 
 import json
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from vibeserve.core.evidence import open_round_record
+from vibeserve.core.roles import Actor, Role
 from vibeserve.core.run import Run, create_run
+from vibeserve.core.session import Session
+from vibeserve.lab.trees.workspace import repository_of
 
 HERE = Path(__file__).resolve().parent
 MODEL = {"vocab_size": 1024, "seed": 20261120, "eos_token_id": None}
+ROUND = {
+    "round": "R1",
+    "issue": "I1",
+    "base": "reference",
+    "hypothesis": "Serving requests side by side is faster.",
+    "criteria": [],
+    "attempts": 9,
+    "workspace_snapshot": None,
+}
 
-__all__ = ["candidate_tree", "make_target", "toy_model_folder", "toy_run", "toy_target_folder"]
+__all__ = [
+    "as_role",
+    "candidate_tree",
+    "make_target",
+    "submit",
+    "toy_model_folder",
+    "toy_run",
+    "toy_target_folder",
+]
 
 
 def candidate_tree(engine: str, folder: Path) -> Path:
@@ -36,6 +58,32 @@ def make_target(folder: Path, *replacements: tuple[str, str]) -> Path:
         declared = declared.replace(old, new)
     (folder / "target.toml").write_text(declared)
     return folder
+
+
+def as_role(run: Run, role: str) -> Session:
+    """A session of that role."""
+    return Session(run, Actor(Role(role), f"S-{role}", client="test"))
+
+
+def submit(run: Run, engine: str) -> str:
+    """Submit the candidate with that engine, as submit_candidate would, in a round on the reference."""
+    folder = candidate_tree(engine, run.layout.root / f"draft-{secrets.token_hex(4)}")
+    tree = repository_of(run).snapshot(folder)
+    shutil.rmtree(folder)
+    session = as_role(run, "implementer")
+    with run.tx() as tx:
+        opened = open_round_record(run.ledger) or session.append(tx, "round.opened", "R1", ROUND)
+        attempt = run.ledger.count("candidate.submitted") + 1
+        body = {
+            "candidate": f"C{attempt}",
+            "round": opened.body["round"],
+            "attempt": attempt,
+            "tree": tree,
+            "base": opened.body["base"],
+            "note": engine,
+        }
+        session.append(tx, "candidate.submitted", tree, body)
+    return f"C{attempt}"
 
 
 @pytest.fixture

@@ -44,15 +44,11 @@ def command(as_json: bool) -> None:
 def _system() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding("python", sys.version_info >= (3, 11), version, "Install Python 3.11 or newer.")
-    yield Finding(
-        "sqlite", sqlite3.sqlite_version_info >= (3, 35), sqlite3.sqlite_version, "Needs 3.35 or newer."
-    )
+    yield Finding("sqlite", sqlite3.sqlite_version_info >= (3, 35), sqlite3.sqlite_version, "Needs 3.35 or newer.")
     git = shutil.which("git")
     yield Finding("git", git is not None, git or "not found", "Install git.")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Finding(
-        "cores", cores >= 2, str(cores), "Measuring wants a core for the load and one for the server."
-    )
+    yield Finding("cores", cores >= 2, str(cores), "Measuring wants a core for the load and one for the server.")
     free_gib = shutil.disk_usage(Path.cwd()).free / 2**30
     yield Finding("disk", free_gib >= NEEDED_DISK_GIB, f"{free_gib:.0f} GiB free here", "Make room.")
 

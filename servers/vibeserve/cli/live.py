@@ -61,16 +61,13 @@ def _outcome(tool: str, result: dict[str, Any]) -> str:
     if tool == "run_gate":
         stages = result.get("stages", [])
         last = stages[-1] if stages else {}
-        detail = (
-            "" if result.get("status") == "passed" else f" at {last.get('name')}: {last.get('feedback', '')}"
-        )
+        detail = "" if result.get("status") == "passed" else f" at {last.get('name')}: {last.get('feedback', '')}"
         return f"{result.get('gate')} {result.get('status')}{detail}"[:NOTE_CHARACTERS]
     if tool == "measure":
+        change = f"{result['against_value']:.4g} → {result['value']:.4g} {result['unit']}"
         low, high = result["ci95"]
-        return (
-            f"{result['measurement']} {result['against_value']:.4g} → {result['value']:.4g} "
-            f"{result['unit']}, {result['ratio']:.2f}× [{low:.2f}, {high:.2f}] the {result['against']}: {result['outcome']}"
-        )
+        interval = f"{result['ratio']:.2f}× [{low:.2f}, {high:.2f}]"
+        return f"{result['measurement']} {change}, {interval} the {result['against']}: {result['outcome']}"
     wanted = (
         "issue",
         "round",
@@ -82,7 +79,5 @@ def _outcome(tool: str, result: dict[str, Any]) -> str:
         "direction",
         "decision",
     )
-    named = [
-        str(result[key]) for key in (*wanted, "status", "title") if isinstance(result.get(key), str | int)
-    ]
+    named = [str(result[key]) for key in (*wanted, "status", "title") if isinstance(result.get(key), str | int)]
     return " ".join(named)[:NOTE_CHARACTERS]

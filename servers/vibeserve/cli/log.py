@@ -34,9 +34,7 @@ def command(run: str, follow: bool, kind: tuple[str, ...], as_json: bool) -> Non
 
 def line(record: Record) -> str:
     """A record in one line."""
-    brief = ", ".join(
-        f"{key}={_brief(value)}" for key, value in record.body.items() if value not in ("", None)
-    )
+    brief = ", ".join(f"{key}={_brief(value)}" for key, value in record.body.items() if value not in ("", None))
     return printable(
         f"{record.seq:4d} {record.at[11:19]} {record.actor.role.value:12s} {record.kind:21s} "
         f"{record.subject[:12]:12s} {brief[:BRIEF_CHARACTERS]}"

@@ -72,9 +72,7 @@ def find_run(name: str) -> Run:
     if name == "latest":
         newest = known_runs()
         if not newest:
-            raise NotFound(
-                "There is no run under runs/ yet.", "Make one with `vibeserve run targets/llama-chat`."
-            )
+            raise NotFound("There is no run under runs/ yet.", "Make one with `vibeserve run targets/llama-chat`.")
         return open_run(newest[-1])
     for candidate in (Path(name), RUNS / name):
         if (candidate / "run.db").is_file():

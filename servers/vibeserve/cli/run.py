@@ -38,18 +38,14 @@ def command(
 ) -> None:
     """Make a run for TARGET and play its roles, or go on with one (--resume RUN)."""
     if (target is None) == (resume is None):
-        raise BadRequest(
-            "Give either a TARGET or --resume RUN.", "For example: vibeserve run targets/llama-chat."
-        )
+        raise BadRequest("Give either a TARGET or --resume RUN.", "For example: vibeserve run targets/llama-chat.")
     if resume is not None:
         run = find_run(resume)
     else:
         assert target is not None
         recording = recorded_in(target, preset)
         recording.turns()  # before anything is made: a preset without a recording is refused here
-        run = make_run(
-            target, preset, model, root, {"client": client, "recording": str(recording.folder.resolve())}
-        )
+        run = make_run(target, preset, model, root, {"client": client, "recording": str(recording.folder.resolve())})
     play(run, rounds, as_json)
 
 

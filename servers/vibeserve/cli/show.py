@@ -53,9 +53,7 @@ def command(thing: str, run: str, as_json: bool) -> None:
 def find_records(run: Run, thing: str) -> list[Record]:
     """The records about a thing: those with that subject, number, or id in their body."""
     if thing.isdigit():
-        found = [
-            record for record in run.ledger.records(after=int(thing) - 1, limit=1) if record.seq == int(thing)
-        ]
+        found = [record for record in run.ledger.records(after=int(thing) - 1, limit=1) if record.seq == int(thing)]
     else:
         found = [record for record in run.ledger.records() if _is_about(record, thing)]
     if not found:

@@ -48,9 +48,7 @@ def summary(run: Run) -> dict[str, Any]:
         "preset": run.preset_name,
         "assurance": assurance(run),
         "rounds": [_round_json(item) for item in history],
-        "best": {"candidate": best.candidate, "tree": best.tree, **_versus(best, "baseline")}
-        if best
-        else None,
+        "best": {"candidate": best.candidate, "tree": best.tree, **_versus(best, "baseline")} if best else None,
     }
 
 

@@ -28,9 +28,7 @@ def group(server: str) -> click.Group:
 
 def twin(tool: Tool) -> click.Command:
     """The command of one tool: required arguments are positional, the others options."""
-    parameters: list[click.Parameter] = [
-        _parameter(name, field) for name, field in tool.arguments.model_fields.items()
-    ]
+    parameters: list[click.Parameter] = [_parameter(name, field) for name, field in tool.arguments.model_fields.items()]
     parameters.append(click.Option(["--run"], default="latest", help="Run directory, id, or latest."))
     role = click.Choice([role.value for role in Role])
     parameters.append(click.Option(["--role"], type=role, default="human", help="The role you act in."))
@@ -59,9 +57,7 @@ def _parameter(name: str, field: FieldInfo) -> click.Parameter:
     flag = f"--{name.replace('_', '-')}"
     if kind is click.BOOL:
         return click.Option([flag + "/--no-" + flag[2:], name], default=None, help=field.description)
-    return click.Option(
-        [flag, name], type=kind, multiple=many, required=field.is_required(), help=field.description
-    )
+    return click.Option([flag, name], type=kind, multiple=many, required=field.is_required(), help=field.description)
 
 
 def _click_type(annotation: Any) -> tuple[click.ParamType[Any], bool]:

@@ -45,9 +45,7 @@ def evidence_on(ledger: Ledger, tree: str, target_digest: str, before: int | Non
     """
     records = [
         record
-        for record in ledger.records(
-            (*GATE_KINDS, "verdict.given", "measurement.recorded", "evaluation.given"), tree
-        )
+        for record in ledger.records((*GATE_KINDS, "verdict.given", "measurement.recorded", "evaluation.given"), tree)
         if record.body.get("target_digest") == target_digest and (before is None or record.seq < before)
     ]
     gates = [record for record in records if record.kind in GATE_KINDS]
@@ -66,6 +64,25 @@ def candidate_record(ledger: Ledger, candidate: str) -> Record | None:
         if candidate in (record.body["candidate"], record.subject):
             return record
     return None
+
+
+_NUMBERED: dict[str, tuple[tuple[str, ...], str]] = {
+    "I": (("issue.filed",), "issue"),
+    "R": (("round.opened",), "round"),
+    "C": (("candidate.submitted",), "candidate"),
+    "G": (GATE_KINDS, "gate"),
+    "V": (("verdict.given",), "verdict_id"),
+    "M": (("measurement.recorded",), "measurement"),
+    "E": (("evaluation.given",), "evaluation"),
+    "D": (("memory.direction",), "direction"),
+}
+
+
+def record_of(ledger: Ledger, name: str) -> Record | None:
+    """The record that introduced an id such as R1, C2, G3, V1 or M2; None when there is no such thing."""
+    kinds, field = _NUMBERED.get(name[:1], ((), ""))
+    records = ledger.records(kinds) if kinds else []
+    return next((record for record in records if record.body[field] == name), None)
 
 
 def open_round_record(ledger: Ledger) -> Record | None:

@@ -3,9 +3,7 @@
 The owner's death ends a job as `infrastructure.failed`; the next one who asks is told so.
 """
 
-import contextlib
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from typing import Any
 
 from vibeserve.core import errors
 from vibeserve.core.errors import InfrastructureFailed, NotFound, VibeServeError
+from vibeserve.core.processes import is_alive, own_identity
 from vibeserve.core.roles import system_actor
 from vibeserve.core.run import Run
 from vibeserve.core.session import Session
@@ -25,7 +24,7 @@ MIGRATIONS = [
     """
     CREATE TABLE jobs (
         number INTEGER PRIMARY KEY, tool TEXT NOT NULL, session TEXT NOT NULL,
-        pid INTEGER NOT NULL, pid_started TEXT NOT NULL,
+        owner TEXT NOT NULL,
         status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed', 'lost')),
         message TEXT NOT NULL DEFAULT '', result TEXT
     );
@@ -43,11 +42,10 @@ def no_wait(_elapsed_s: float, _message: str) -> None:
 def start(session: Session, tool: str, work: Work) -> str:
     """Start `work` in a thread of this process and return the job's id, `J…`."""
     session.run.database.migrate("jobs", MIGRATIONS)
-    pid = os.getpid()
     with session.run.tx() as tx:
         cursor = tx.execute(
-            "INSERT INTO jobs (tool, session, pid, pid_started, status) VALUES (?, ?, ?, ?, 'running')",
-            (tool, session.actor.session, pid, process_started(pid)),
+            "INSERT INTO jobs (tool, session, owner, status) VALUES (?, ?, ?, 'running')",
+            (tool, session.actor.session, own_identity()),
         )
     number = cursor.lastrowid
     thread = threading.Thread(target=_work, args=(session, number, work), name=f"job-{number}", daemon=True)
@@ -74,35 +72,14 @@ def wait(session: Session, job: str, tool: str, wait_s: float, on_wait: OnWait =
 
 
 def sweep(run: Run) -> list[str]:
-    """End every job whose owner is dead as `infrastructure.failed`; returns their ids."""
+    """End every job whose owner is dead as `infrastructure.failed`, clear its scratch; returns their ids."""
     run.database.migrate("jobs", MIGRATIONS)
     lost = []
     for row in run.database.read("SELECT * FROM jobs WHERE status = 'running'"):
-        if process_started(row["pid"]) != row["pid_started"] and _mark_lost(run, row["number"], row["tool"]):
+        if not is_alive(row["owner"]) and _mark_lost(run, row["number"], row["tool"]):
             lost.append(f"J{row['number']}")
+    run.clear_scratch()
     return lost
-
-
-def process_started(pid: int) -> str:
-    """When a process started, in ticks since boot; "" when there is none. Pid and start never repeat."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-            return file.read().rpartition(")")[2].split()[19]
-    except FileNotFoundError:
-        return _started_elsewhere(pid)
-    except OSError:
-        return ""
-
-
-def _started_elsewhere(pid: int) -> str:
-    """The same without /proc (macOS)."""
-    if os.path.isdir("/proc/self"):  # noqa: PTH112
-        return ""
-    import psutil
-
-    with contextlib.suppress(psutil.Error):
-        return str(psutil.Process(pid).create_time())
-    return ""
 
 
 def _work(session: Session, number: int | None, work: Work) -> None:
@@ -118,9 +95,7 @@ def _work(session: Session, number: int | None, work: Work) -> None:
         )
         status, result = "failed", _error_json(failed)
     with session.run.tx() as tx:
-        tx.execute(
-            "UPDATE jobs SET status = ?, result = ? WHERE number = ?", (status, json.dumps(result), number)
-        )
+        tx.execute("UPDATE jobs SET status = ?, result = ? WHERE number = ?", (status, json.dumps(result), number))
     session.run.database.close()
 
 
@@ -136,7 +111,7 @@ def _row(run: Run, job: str, tool: str) -> dict[str, Any]:
     if not rows:
         raise NotFound(f"There is no job {job} of {tool}.", f"Call {tool} without `job` to start one.")
     row = dict(rows[0])
-    if row["status"] == "running" and process_started(row["pid"]) != row["pid_started"]:
+    if row["status"] == "running" and not is_alive(row["owner"]):
         _mark_lost(run, row["number"], tool)
         row = dict(run.database.read("SELECT * FROM jobs WHERE number = ?", (number,))[0])
     return row
@@ -145,9 +120,7 @@ def _row(run: Run, job: str, tool: str) -> dict[str, Any]:
 def _mark_lost(run: Run, number: int, tool: str) -> bool:
     """Record the death of a job's owner, once."""
     with run.tx() as tx:
-        marked = tx.execute(
-            "UPDATE jobs SET status = 'lost' WHERE number = ? AND status = 'running'", (number,)
-        )
+        marked = tx.execute("UPDATE jobs SET status = 'lost' WHERE number = ? AND status = 'running'", (number,))
         if marked.rowcount:
             body = {"job": f"J{number}", "tool": tool, "reason": "the process that owned the job died"}
             tx.append(system_actor(), "infrastructure.failed", f"J{number}", body)

@@ -18,6 +18,7 @@ from vibeserve.core.errors import BadRequest, InfrastructureFailed, NotFound
 from vibeserve.core.keys import RunKey
 from vibeserve.core.layout import Layout
 from vibeserve.core.ledger import MIGRATIONS, Ledger, Record
+from vibeserve.core.processes import is_alive, own_identity
 from vibeserve.core.roles import Actor, system_actor
 from vibeserve.core.target import Preset, Target, digest_folder, read_target, target_files
 
@@ -106,10 +107,16 @@ class Run:
         return path
 
     def scratch(self, label: str) -> Path:
-        """A new empty folder for one job; the job removes it."""
-        folder = self.layout.scratch / f"{label}-{secrets.token_hex(4)}"
+        """A new empty folder for one job of this process; the job removes it."""
+        folder = self.layout.scratch / f"{own_identity()}-{label}-{secrets.token_hex(4)}"
         folder.mkdir(parents=True)
         return folder
+
+    def clear_scratch(self) -> None:
+        """Remove the scratch folders of processes that died."""
+        for folder in self.layout.scratch.iterdir():
+            if not is_alive(folder.name.partition("-")[0]):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def create_run(

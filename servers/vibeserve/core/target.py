@@ -137,9 +137,7 @@ def read_target(folder: Path) -> Target:
             f"{folder} holds no target.toml.", "Give the folder of a target, such as targets/llama-chat."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(
-            f"{path} is not valid TOML: {error}.", "Correct that line and call again."
-        ) from error
+        raise BadRequest(f"{path} is not valid TOML: {error}.", "Correct that line and call again.") from error
     try:
         target = Target.model_validate(declared)
     except ValidationError as error:
@@ -165,11 +163,7 @@ def digest_folder(folder: Path) -> str:
 def target_files(folder: Path) -> list[Path]:
     """The files that make up a target: everything but recorded runs and interpreter caches."""
     left_out = {"__pycache__", "recorded", ".git"}
-    return [
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not left_out & set(path.relative_to(folder).parts)
-    ]
+    return [path for path in folder.rglob("*") if path.is_file() and not left_out & set(path.relative_to(folder).parts)]
 
 
 def fill(command: tuple[str, ...], values: Mapping[str, object]) -> tuple[str, ...]:
@@ -185,9 +179,7 @@ def fill(command: tuple[str, ...], values: Mapping[str, object]) -> tuple[str, .
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Validation errors as one sentence: where, what, and which keys are allowed there."""
-    return "; ".join(
-        _explain_one(item, model) for item in error.errors(include_url=False, include_context=False)[:5]
-    )
+    return "; ".join(_explain_one(item, model) for item in error.errors(include_url=False, include_context=False)[:5])
 
 
 def _explain_one(item: Mapping[str, Any], model: type[BaseModel]) -> str:

@@ -32,9 +32,7 @@ class _Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-WaitS = Annotated[
-    float, Field(description="Seconds to wait before answering {status: running, job}. At most 600.")
-]
+WaitS = Annotated[float, Field(description="Seconds to wait before answering {status: running, job}. At most 600.")]
 JobId = Annotated[
     str | None,
     Field(description="The job of an earlier call that was still running: waits on it, starts nothing."),
@@ -85,9 +83,7 @@ class Tool:
         """Whether a role may call this tool."""
         return role in self.roles
 
-    def call(
-        self, session: Session, arguments: dict[str, Any], on_wait: jobs.OnWait = jobs.no_wait
-    ) -> dict[str, Any]:
+    def call(self, session: Session, arguments: dict[str, Any], on_wait: jobs.OnWait = jobs.no_wait) -> dict[str, Any]:
         """Validate, call, and return the structured content. Raises the errors of `core.errors` only.
 
         `on_wait(elapsed_s, message)` is called about every second while a long-running tool works.

@@ -26,9 +26,7 @@ def unrecorded(_session: Session) -> Caller:
     return call_directly
 
 
-def serve(
-    servers: Sequence[str], arguments: Sequence[str] | None = None, caller_for: CallerFor = unrecorded
-) -> None:
+def serve(servers: Sequence[str], arguments: Sequence[str] | None = None, caller_for: CallerFor = unrecorded) -> None:
     """Parse arguments and serve until the client leaves."""
     options = _parser(servers).parse_args(arguments)
     try:
@@ -68,9 +66,7 @@ def _parser(servers: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(name, description=f"MCP server of VibeServe: {', '.join(servers)}.")
     parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="the run's directory")
     parser.add_argument("--role", choices=[role.value for role in Role], required=True)
-    parser.add_argument(
-        "--http", type=int, metavar="PORT", help="serve over HTTP on loopback (0: any free port)"
-    )
+    parser.add_argument("--http", type=int, metavar="PORT", help="serve over HTTP on loopback (0: any free port)")
     return parser
 
 

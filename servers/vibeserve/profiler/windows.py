@@ -5,7 +5,7 @@ import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from vibeserve.core.errors import CandidateFailed, InfrastructureFailed
 from vibeserve.core.session import Session
@@ -84,8 +84,7 @@ def figure(document: dict[str, Any], path: str) -> tuple[float | None, str | Non
     holder = parent if isinstance(parent, dict) else {}
     void = str(holder["void"])[:300] if holder.get("void") else None
     value = holder.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if is_number and value >= 0:
+    if _is_figure(value):
         return float(value), void
     if void:
         return None, void
@@ -94,6 +93,11 @@ def figure(document: dict[str, Any], path: str) -> tuple[float | None, str | Non
         "Correct the target's benchmark or its metric path.",
         evidence=f"{path} = {json.dumps(value)[:200]}",
     )
+
+
+def _is_figure(value: Any) -> TypeGuard[int | float]:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value >= 0
 
 
 def _job(session: Session, side: Side, seed: int, out: Path) -> isolation.Job:

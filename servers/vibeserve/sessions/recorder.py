@@ -37,9 +37,7 @@ class Recorder:
         on_wait: Callable[[float, str], None],
     ) -> dict[str, Any]:
         """Resolve references, note edits, call, write down."""
-        symbolic = self._symbols.introduce(
-            {key: value for key, value in arguments.items() if key != "wait_s"}
-        )
+        symbolic = self._symbols.introduce({key: value for key, value in arguments.items() if key != "wait_s"})
         if tool.name in ACTS_ON_WORKSPACE and self._role in (Role.IMPLEMENTER, Role.HUMAN):
             self._note_edit()
         result = tool.call(session, self._symbols.resolve(arguments), on_wait)

@@ -101,6 +101,4 @@ def _read(path: Path) -> RecordedTurn:
     try:
         return RecordedTurn.model_validate_json(path.read_text())
     except ValidationError as error:
-        raise BadRequest(
-            f"{path} is not a recorded turn: {explain(error, RecordedTurn)}.", "Correct it."
-        ) from error
+        raise BadRequest(f"{path} is not a recorded turn: {explain(error, RecordedTurn)}.", "Correct it.") from error

@@ -37,9 +37,7 @@ class ReplayClient:
         """The recorded turns, in order."""
         return self._recording.turns()
 
-    async def play(
-        self, run: Run, turn: RecordedTurn, session: str, connection: Connection, on_call: OnCall
-    ) -> int:
+    async def play(self, run: Run, turn: RecordedTurn, session: str, connection: Connection, on_call: OnCall) -> int:
         """Play one turn and return how many calls it made."""
         symbols, calls = Symbols(run.ledger), 0
         already = Counter(record.kind for record in run.ledger.records(session=session))
@@ -56,9 +54,7 @@ class ReplayClient:
             calls += 1
         return calls
 
-    async def _call(
-        self, tool: Tool, step: CallStep, symbols: Symbols, connection: Connection
-    ) -> dict[str, Any]:
+    async def _call(self, tool: Tool, step: CallStep, symbols: Symbols, connection: Connection) -> dict[str, Any]:
         arguments = symbols.resolve(step.arguments)
         result = await connection.call(tool.name, arguments, tool.long_running)
         for _ in range(MAX_RERUNS):

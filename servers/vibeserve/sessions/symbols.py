@@ -82,9 +82,7 @@ class Symbols:
         records = self._records(symbol)
         index = int(number) - 1 if number else len(records) - 1
         if not 0 <= index < len(records):
-            raise BadRequest(
-                f"${symbol} refers to nothing yet.", "Record the turns in the order they were played."
-            )
+            raise BadRequest(f"${symbol} refers to nothing yet.", "Record the turns in the order they were played.")
         return records[index]
 
     def _field(self, symbol: str, number: str | None, path: str) -> str:

@@ -24,7 +24,7 @@ class Limits:
     wall_s: float = 60
     cpu_s: int | None = None
     memory_bytes: int = 8 << 30
-    processes: int = 256
+    processes: int = 256  # threads count
     open_files: int = 4096  # per process
     file_bytes: int = 2 << 30  # per file
     tmp_bytes: int = 1 << 30  # each of /tmp and /dev/shm

@@ -28,7 +28,7 @@ class Network:
         self.holder_pid: int = event["init_pid"]
 
     def probe(self, port: int, path: str, timeout_s: float = 1.0) -> int | None:
-        """The HTTP status of GET 127.0.0.1:port/path inside the network; None when there is no answer in time."""
+        """The HTTP status of GET 127.0.0.1:port/path inside the network; None without a timely answer."""
         request = {"port": port, "path": path, "timeout_s": timeout_s}
         with self._lock:
             self._supervisor.send(json.dumps(request).encode() + b"\n")

@@ -14,7 +14,7 @@ from .spawning import Supervisor
 from .supervisor import proctree
 
 _STOP_TIMEOUT_S = 5.0
-_POLL_S = 0.02
+_WAIT_SLICE_S = 0.1
 _FREEZE_TIMEOUT_S = 2.0
 
 
@@ -39,12 +39,17 @@ class Process:
 
     @property
     def exit(self) -> Outcome | None:
-        """How it ended; None while it runs. `stopped` by us reads as status "cancelled"."""
+        """How it ended; None while it runs. One that we had to kill reads as "cancelled"."""
         return self._wait(0)
 
     def wait(self, timeout_s: float) -> Outcome | None:
-        """Wait for its end, at most this long."""
-        return self._wait(timeout_s)
+        """Wait for its end, at most this long; other threads may stop it meanwhile."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left_s = deadline - time.monotonic()
+            outcome = self._wait(min(max(left_s, 0), _WAIT_SLICE_S))
+            if outcome or left_s <= 0:
+                return outcome
 
     def _wait(self, timeout_s: float) -> Outcome | None:
         with self._lock:
@@ -69,7 +74,7 @@ class Process:
         return self._log_path.read_text() if self._log_path.exists() else ""
 
     def freeze(self) -> None:
-        """Stop every process where it is; returns when none can run, raises InfrastructureFailed if some can."""
+        """Stop every process where it is; on return none can run (else InfrastructureFailed)."""
         deadline = time.monotonic() + _FREEZE_TIMEOUT_S
         while True:
             pids = self.pids()
@@ -89,7 +94,7 @@ class Process:
         if grace_s > 0 and self.running():
             proctree.send(self.pids(), signal.SIGTERM)
             self.thaw()
-            self._wait(min(grace_s, _STOP_TIMEOUT_S - 1))
+            self.wait(min(grace_s, _STOP_TIMEOUT_S - 1))
         self._supervisor.release()
         outcome = self._wait(_STOP_TIMEOUT_S)
         if outcome is None:

@@ -3,19 +3,21 @@
 import shutil
 import sys
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
 from vibeserve.core.errors import BadRequest, InfrastructureFailed
 
-from .job import Job, Outcome
+from .job import Job, Mount, Outcome
 from .network import Network
 from .process import Process, outcome_of
 from .spawning import Supervisor
 from .supervisor.plan import Plan, PlannedMount, encode
 
 _CANCEL_POLL_S = 0.05
-# A supervisor that has said nothing this long after the wall limit is itself at fault.
-_SETUP_TIMEOUT_S = 60.0
+# A supervisor that has said nothing this long after the job's own limit is itself at fault.
+_PATIENCE_S = 60.0
 
 
 def run(job: Job, *, network: Network | None = None, cancel: threading.Event | None = None) -> Outcome:
@@ -26,18 +28,20 @@ def run(job: Job, *, network: Network | None = None, cancel: threading.Event | N
     """
     supervisor = Supervisor("sandbox", encode(_plan(job, network, None)))
     try:
-        left_s = job.limits.wall_s + _SETUP_TIMEOUT_S
-        while True:
-            event = supervisor.event(_CANCEL_POLL_S if cancel else left_s)
-            if event and event["event"] == "ended":
-                return outcome_of(event)
-            if cancel and cancel.is_set():
-                supervisor.release()
-            left_s -= 0 if event else (_CANCEL_POLL_S if cancel else left_s)
-            if left_s <= 0:
-                raise InfrastructureFailed("The sandbox's supervisor does not answer.", "Try again.")
+        return outcome_of(_await_end(supervisor, job.limits.wall_s + _PATIENCE_S, cancel))
     finally:
         supervisor.end()
+
+
+def _await_end(supervisor: Supervisor, timeout_s: float, cancel: threading.Event | None) -> dict[str, Any]:
+    deadline = time.monotonic() + timeout_s
+    while (left_s := deadline - time.monotonic()) > 0:
+        event = supervisor.event(min(left_s, _CANCEL_POLL_S) if cancel else left_s)
+        if event and event["event"] == "ended":
+            return event
+        if cancel and cancel.is_set():
+            supervisor.release()
+    raise InfrastructureFailed("The sandbox's supervisor does not answer.", "Try again.")
 
 
 def start(job: Job, *, network: Network | None = None, log_path: Path) -> Process:
@@ -48,25 +52,37 @@ def start(job: Job, *, network: Network | None = None, log_path: Path) -> Proces
     """
     supervisor = Supervisor("sandbox", encode(_plan(job, network, log_path.absolute())))
     try:
-        event = supervisor.event(_SETUP_TIMEOUT_S)
-        if event is None:
-            raise InfrastructureFailed(
-                "The sandbox does not start.", "Try again; `vibeserve doctor` may say why."
-            )
+        event = _await_start(supervisor)
     except BaseException:
         supervisor.end()
         raise
     return Process(supervisor, event["init_pid"], log_path)
 
 
+def limits_mechanism() -> str:
+    """What bounds memory and processes on this machine, as the supervisor of a trivial job reports it."""
+    supervisor = Supervisor("sandbox", encode(_plan(Job(("true",)), None, None)))
+    try:
+        return str(_await_start(supervisor)["limits"])
+    finally:
+        supervisor.end()
+
+
+def _await_start(supervisor: Supervisor) -> dict[str, Any]:
+    """The report that the command has been let go."""
+    event = supervisor.event(_PATIENCE_S)
+    if event is None:
+        raise InfrastructureFailed("The sandbox does not start.", "Try again; ask `vibeserve doctor`.")
+    return event
+
+
 def _plan(job: Job, network: Network | None, log_path: Path | None) -> Plan:
-    if not job.command:
-        raise BadRequest("The command is empty.", "Give at least a program.")
+    _require_valid(job)
     limits = job.limits
     return Plan(
         bwrap=bwrap_path(),
         command=list(job.command),
-        mounts=[_planned(mount.source, mount.at, mount.writable) for mount in job.mounts],
+        mounts=[_planned(mount) for mount in job.mounts],
         cwd=job.cwd,
         env=dict(job.env),
         network_holder=network.holder_pid if network else None,
@@ -83,14 +99,24 @@ def _plan(job: Job, network: Network | None, log_path: Path | None) -> Plan:
     )
 
 
-def _planned(source: Path, at: str, writable: bool) -> PlannedMount:
-    if not at.startswith("/") or at == "/" or ".." in at.split("/"):
-        raise BadRequest(f"{at!r} is no place to mount at.", "Give an absolute path without `..`, not `/`.")
-    if not source.exists():
+def _require_valid(job: Job) -> None:
+    if not job.command or not job.command[0]:
+        raise BadRequest("The command is empty.", "Give at least a program.")
+    if any("\0" in text for text in (*job.command, job.cwd, *job.env.keys(), *job.env.values())):
+        raise BadRequest("A command, directory or variable contains a NUL byte.", "Leave it out.")
+    for name in job.env:
+        if not name or "=" in name:
+            raise BadRequest(f"{name!r} is no name for an environment variable.", "Give a name without `=`.")
+
+
+def _planned(mount: Mount) -> PlannedMount:
+    if not mount.at.startswith("/") or mount.at == "/" or ".." in mount.at.split("/") or "\0" in mount.at:
         raise BadRequest(
-            f"{source} cannot be mounted: it does not exist.", "Mount an existing file or directory."
+            f"{mount.at!r} is no place to mount at.", "Give an absolute path without `..`, not `/`."
         )
-    return PlannedMount(str(source.resolve()), at, writable)
+    if not mount.source.exists():
+        raise BadRequest(f"{mount.source} cannot be mounted.", "Mount a file or directory that exists.")
+    return PlannedMount(str(mount.source.resolve()), mount.at, mount.writable)
 
 
 def bwrap_path() -> str:
@@ -99,7 +125,5 @@ def bwrap_path() -> str:
         raise InfrastructureFailed("Sandboxes need Linux.", "Run this on a Linux machine.")
     path = shutil.which("bwrap")
     if path is None:
-        raise InfrastructureFailed(
-            "bubblewrap is not installed.", "Install it: `apt-get install bubblewrap`."
-        )
+        raise InfrastructureFailed("bubblewrap is not installed.", "Install it: apt-get install bubblewrap.")
     return path

@@ -11,19 +11,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vibeserve.core.errors import InfrastructureFailed
+from vibeserve.core.errors import BadRequest, InfrastructureFailed, VibeServeError
 
 _EVIDENCE_BYTES = 4096
 _REAP_TIMEOUT_S = 10
 # The supervisor is loaded as a package of its own: importing vibeserve would triple its start.
-_BOOT = "import sys; sys.path.insert(0, {folder!r}); from supervisor.{role} import main; main()"
+_BOOT = "import sys; sys.path.insert(0, {folder!r}); from supervisor.{role} import main; main({caller})"
 
 
 class Supervisor:
     """A process that lives as long as we hold its pipe. Thread-safe."""
 
     def __init__(self, role: str, request: bytes = b"") -> None:
-        boot = _BOOT.format(folder=str(Path(__file__).parent), role=role)
+        boot = _BOOT.format(folder=str(Path(__file__).parent), role=role, caller=os.getpid())
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", boot],
             stdin=subprocess.PIPE,
@@ -51,7 +51,7 @@ class Supervisor:
                 stdin.flush()
 
     def event(self, timeout_s: float) -> dict[str, Any] | None:
-        """The next report; None when there is none in time. Raises InfrastructureFailed when none can come."""
+        """The next report; None without one in time. Raises if set-up failed or it died."""
         deadline = time.monotonic() + timeout_s
         with self._lock:
             stdout = self._process.stdout
@@ -101,34 +101,39 @@ class Supervisor:
 
 _RETRY = "Try again; `vibeserve doctor` says what this machine lacks."
 
-_CAUSES = (
+_MACHINE_CAUSES = (
+    (("Unknown option",), "This bubblewrap is too old.", "Install bubblewrap 0.8 or newer."),
     (
-        ("Unknown option",),
-        "This bubblewrap is too old.",
-        "Install bubblewrap 0.8 or newer.",
-    ),
-    (
-        (
-            "No permissions to create",
-            "setting up uid map",
-            "Creating new namespace failed",
-            "unshare: Operation",
-        ),
+        ("No permissions to create", "setting up uid map", "Creating new namespace failed"),
         "This machine does not let this user create user namespaces.",
-        "Allow them: `sysctl kernel.unprivileged_userns_clone=1` (Debian) or "
-        "`sysctl kernel.apparmor_restrict_unprivileged_userns=0` (Ubuntu); in a container, give it the right.",
+        "Allow them: sysctl kernel.unprivileged_userns_clone=1 (Debian), "
+        "sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), or more rights for the container.",
     ),
     (
-        ("setgroups", "setresuid", "open_tree", "mount_setattr", "mount --make-rprivate"),
-        "Root of this machine or container may not set up mounts or change its uid.",
-        "Run as an ordinary user, or give the container CAP_SYS_ADMIN; mounts need Linux 5.12 or newer.",
+        ("unshare: ", "setgroups: ", "open_tree ", "mount_setattr: ", "mount --make-rprivate"),
+        "This user may not set up namespaces or mounts on this machine.",
+        "Allow user namespaces, or give a container's root CAP_SYS_ADMIN; mounts need Linux 5.12 or newer.",
+    ),
+)
+_JOB_CAUSES = (
+    ("Can't chdir", "The working directory does not exist in the sandbox.", "Mount it, or choose another."),
+    ("Can't mkdir", "A mount point cannot be made.", "Mount at a path that is not below a read-only mount."),
+    (
+        "Can't create file",
+        "A mount point cannot be made.",
+        "Mount at a path that is not below a read-only mount.",
     ),
 )
 
 
-def explain(evidence: str) -> InfrastructureFailed:
+def explain(evidence: str) -> VibeServeError:
     """What bubblewrap or the supervisor said, as one sentence and the fix."""
-    for signs, message, fix in _CAUSES:
+    for sign, message, fix in _JOB_CAUSES:
+        if sign in evidence:
+            return BadRequest(f"{message} ({evidence.strip()[-300:]})", fix)
+    for signs, message, fix in _MACHINE_CAUSES:
         if any(sign in evidence for sign in signs):
             return InfrastructureFailed(message, fix, evidence)
-    return InfrastructureFailed("The sandbox could not be set up.", _RETRY, evidence)
+    return InfrastructureFailed(
+        f"The sandbox could not be set up ({evidence.strip()[-300:]}).", _RETRY, evidence
+    )

@@ -17,7 +17,7 @@ MODEL_AT = "/model"
 _POLL_S = 0.03
 _PROBE_TIMEOUT_S = 1.0
 _LOG_TAIL_BYTES = 4000
-_SERVICE_LIMITS = Limits(wall_s=24 * 3600)
+_SERVICE_LIMITS = Limits(wall_s=24 * 3600, processes=4096)
 _PLACEHOLDERS = ("python", "port", "model", "dtype", "target")
 
 
@@ -81,7 +81,7 @@ def launch(
     mounts: tuple[Mount, ...] = (),
     writable: bool = False,
 ) -> Service:
-    """Start the server of `root` (mounted at /workspace) over `model` (read-only at /model) and wait for health.
+    """Start the server of `root` (at /workspace) over `model` (read-only at /model); wait for health.
 
     Raises CandidateFailed when it dies, never gets healthy, or another process owns the port, each with the
     log tail; InfrastructureFailed when the port is taken beforehand or the sandbox fails.

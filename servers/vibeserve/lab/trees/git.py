@@ -41,7 +41,7 @@ class BareGit:
     path: Path
 
     def run(self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> bytes:
-        """The standard output of `git <arguments>`. Raises InfrastructureFailed when it fails or takes too long."""
+        """The standard output of `git <arguments>`; InfrastructureFailed when it fails or takes too long."""
         status, output, complaint = self.attempt(*arguments, stdin=stdin, environment=environment)
         if status != 0:
             raise InfrastructureFailed(
@@ -57,7 +57,8 @@ class BareGit:
         """Exit status, standard output and standard error, for questions that may be answered no."""
         from git.cmd import Git
 
-        # GitPython merges its `env` into ours, where GIT_* of a surrounding git would decide: `env -i` starts empty.
+        # GitPython merges `env` into ours, where the GIT_* of a surrounding git would decide: `env -i` starts
+        # from nothing.
         path = os.environ.get("PATH", os.defpath)
         values = _FIXED | {"PATH": path, "GIT_DIR": str(self.path)} | dict(environment or {})
         assignments = [f"{name}={value}" for name, value in values.items()]

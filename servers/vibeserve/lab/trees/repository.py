@@ -89,10 +89,10 @@ class Repository:
         """NotFound unless `tree` is the id of a tree that is here."""
         known = _OBJECT_ID.match(tree) and self.git.attempt("cat-file", "-t", tree)[1] == b"tree\n"
         if not known:
-            raise NotFound(f"There is no tree {ascii(tree[:60])}.", "Use a tree id that a tool returned.")
+            raise NotFound(f"There is no tree {tree[:60]!a}.", "Use a tree id that a tool returned.")
 
     def commit(self, tree: str, parents: Sequence[str], message: str, date: str | None = None) -> str:
-        """The id of a new commit of `tree`; no ref points to it yet. `date` is git's `@seconds zone`, now if None."""
+        """The id of a new commit of `tree`; no ref points to it. `date` is `@seconds zone`, now if None."""
         parents_given = [part for parent in parents for part in ("-p", parent)]
         when = date or f"@{int(time.time())} +0000"
         dates = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
@@ -135,13 +135,11 @@ class Repository:
             "update-index", "-z", "--index-info", stdin="".join(lines).encode(), environment=environment
         )
         if status != 0:
-            raise Refused(
-                "git does not accept a name in this folder.", f"Rename it: {ascii(complaint[:200])}"
-            )
+            raise Refused("git does not accept a name in this folder.", f"Rename it: {complaint[:200]!a}")
         return self.git.run("write-tree", environment=environment).decode().strip()
 
     def _verify(self, tree: str, entries: Sequence[Entry]) -> None:
-        """git leaves out names that it finds dangerous on some system; a tree without them is another tree."""
+        """git leaves out names that are dangerous on some system; a tree without them is another tree."""
         stored = {(file.path, file.mode) for file in self.files(tree)}
         for entry in entries:
             if (entry.path, entry.mode) not in stored:

@@ -149,8 +149,11 @@ def remove_folder(folder: Path) -> None:
     except FileNotFoundError:
         return
     except PermissionError:
-        for inner, _, _ in os.walk(folder):
-            os.chmod(inner, 0o700)
+        folder.chmod(0o700)
+        for inner, names, _ in os.walk(folder):
+            for path in (Path(inner, name) for name in names):
+                if not path.is_symlink():
+                    path.chmod(0o700)
         shutil.rmtree(folder)
 
 
@@ -167,7 +170,7 @@ def _check_name(name: str, path: str, taken: dict[str, str]) -> None:
     if folded in (".git", "git~1"):
         raise refused(path, "is git's own, and a candidate may not carry a repository", "Remove it")
     if folded in taken:
-        raise refused(path, f"differs only in case from {ascii(taken[folded])}", "Rename one of the two")
+        raise refused(path, f"differs only in case from {taken[folded]!a}", "Rename one of the two")
     taken[folded] = name
 
 

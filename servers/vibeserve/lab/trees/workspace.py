@@ -27,7 +27,7 @@ MIGRATIONS = [
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Where the workspace's content was saved: as a tree, or moved to `set_aside/<name>` when no tree can hold it."""
+    """Where the workspace's content was saved: as a tree, or moved to `set_aside/<name>`."""
 
     tree: str | None
     set_aside: str | None
@@ -65,7 +65,7 @@ def settle_locked(run: Run) -> None:
 
 
 def plan_reset(tx: Transaction, label: str, tree: str) -> None:
-    """Note, inside a transaction, that the workspace is to become `tree`. `label` names what is saved of it."""
+    """Note, inside a transaction, that the workspace is to become `tree`. `label` names what is set aside."""
     tx.execute(
         "INSERT INTO pending_steps (step, name, object) VALUES ('reset_workspace', ?, ?)", (label, tree)
     )
@@ -77,7 +77,7 @@ def plan_ref(tx: Transaction, ref: str, commit: str) -> None:
 
 
 def keep_workspace(run: Run, label: str) -> Kept:
-    """Save the workspace as it is; one that no tree can hold is moved aside whole, so that nothing is lost."""
+    """Save the workspace as it is; what no tree can hold is moved aside whole, so that nothing is lost."""
     run.layout.workspace.mkdir(exist_ok=True)
     try:
         return Kept(repository_of(run).snapshot(run.layout.workspace), None)

@@ -1,3 +1,4 @@
+# ruff: noqa: PTH112, PTH114, PTH115
 """The arguments that bubblewrap gets."""
 
 import os
@@ -23,7 +24,7 @@ _OWN_ETC = {
 
 
 def arguments(plan: Plan, mounts: list[PlannedMount]) -> tuple[list[str], list[int]]:
-    """(options, descriptors that bubblewrap must inherit). `mounts` have sources the sandbox uid can reach."""
+    """(options, descriptors to inherit); the sources of `mounts` can be reached by the sandbox's uid."""
     files, descriptors = _own_files()
     options = [
         *_NAMESPACES,

@@ -1,3 +1,4 @@
+# ruff: noqa: PTH102, PTH106, PTH110, PTH112, PTH116, PTH118, PTH123, PTH208
 """A control group of its own for each sandbox, where the machine lets us make one."""
 
 import os

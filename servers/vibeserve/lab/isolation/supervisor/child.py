@@ -37,7 +37,7 @@ def start(plan: Plan, uid: int | None, group: cgroups.Group | None) -> Child:
         "--block-fd",
         str(release[0]),
     ]
-    options_fd = bubblewrap.memory_file(b"".join(option.encode() + b"\0" for option in options))
+    options_fd = bubblewrap.memory_file(b"".join(os.fsencode(option) + b"\0" for option in options))
     argv = [plan.bwrap, "--args", str(options_fd), "--", *plan.command]
     inherited += [filter_fd, options_fd, status[1], release[0]]
     supervisor = os.getpid()
@@ -55,7 +55,7 @@ def start(plan: Plan, uid: int | None, group: cgroups.Group | None) -> Child:
             syscalls.die_with_parent(supervisor)
             for fd in inherited:
                 os.set_inheritable(fd, True)
-            os.execve(plan.bwrap, argv, {})
+            os.execve(plan.bwrap, argv, {})  # noqa: S606
         except BaseException as error:
             os.write(_STDERR, f"sandbox setup: {error}\n".encode())
         finally:

@@ -1,3 +1,4 @@
+# ruff: noqa: PTH123
 """Main of the process that holds a private network: loopback only, shared by the sandboxes that join it."""
 
 import fcntl
@@ -13,9 +14,10 @@ from .watch import report
 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _RESPONSE_MAX_BYTES = 4096
+_CALLER_POLL_S = 1.0  # a dead caller shows at once in the pipe, unless a fork of it holds it open
 
 
-def main() -> None:
+def main(caller: int) -> None:
     """Make the network, report "started", answer probes until the caller closes the pipe or dies."""
     try:
         _enter_private_network()
@@ -23,7 +25,12 @@ def main() -> None:
         report({"event": "failed", "evidence": f"{error}"})
         return
     report({"event": "started", "init_pid": os.getpid()})
-    while line := plan.read_line(0):
+    while os.getppid() == caller:
+        if not select.select([0], [], [], _CALLER_POLL_S)[0]:
+            continue
+        line = plan.read_line(0)
+        if not line:
+            break
         request = json.loads(line)
         status = probe(request["port"], request["path"], request["timeout_s"])
         report({"event": "probed", "http_status": status})

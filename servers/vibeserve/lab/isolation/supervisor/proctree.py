@@ -1,3 +1,4 @@
+# ruff: noqa: PTH123, PTH208
 """Processes below a process, read from /proc."""
 
 import os
@@ -7,7 +8,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def descendants(pid: int) -> list[int]:
-    """Pids of all processes below `pid`; orphans count where their reaper is below it, as in a pid namespace."""
+    """Pids of all processes below `pid`, orphans with them where a pid namespace keeps them below it."""
     found: list[int] = []
     waiting = [pid]
     while waiting:

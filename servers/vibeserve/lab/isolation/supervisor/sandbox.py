@@ -5,7 +5,7 @@ import os
 from . import capture, cgroups, child, plan, syscalls, uids, watch
 
 
-def main() -> None:
+def main(caller: int) -> None:
     """Run the plan on standard input; report "started", then "ended" or "failed"."""
     wanted = plan.decode(plan.read_line(0))
     syscalls.become_subreaper()
@@ -16,7 +16,7 @@ def main() -> None:
         uid, _lock = uids.allocate() if os.geteuid() == 0 else (None, None)
         group = cgroups.create(wanted.memory_bytes, wanted.processes + child.OWN_PROCESSES)
         started = child.start(wanted, uid, group)
-        closing = watch.Watch(wanted, started, group, log).run()
+        closing = watch.Watch(wanted, started, group, log, caller).run()
     except OSError as error:
         closing = {"event": "failed", "evidence": f"{error}"}
     finally:

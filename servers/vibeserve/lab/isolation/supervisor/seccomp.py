@@ -20,7 +20,7 @@ _SET_ID_BITS = 0o6000
 _CREATES = 0o100 | 0o20000000  # O_CREAT, __O_TMPFILE
 _FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6
 
-_DENIED = (
+_DENIED = (  # noqa: SIM905
     "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd process_madvise "
     "io_uring_setup io_uring_enter io_uring_register bpf perf_event_open userfaultfd "
     "keyctl add_key request_key mount umount2 pivot_root move_mount open_tree fsopen fsconfig fsmount fspick "

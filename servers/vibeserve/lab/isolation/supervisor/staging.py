@@ -1,3 +1,4 @@
+# ruff: noqa: PTH102, PTH116, PTH123
 """Mounts prepared by root, so that an unprivileged uid can bind them.
 
 The interpreter may lie below a 0700 home and the workspace belongs to root, so a sandbox uid could
@@ -40,7 +41,7 @@ def stage(mounts: list[PlannedMount], uid: int) -> list[PlannedMount]:
 
 
 def _cloned(mount: PlannedMount, uid: int, mappings: dict[int, int]) -> int:
-    """A detached, id-mapped copy of the mount; not mapped where its file system cannot (files keep owners)."""
+    """A detached, id-mapped copy of the mount; where its file system cannot, files keep their owners."""
     tree = syscalls.clone_tree(mount.source)
     attributes = syscalls.MOUNT_NOSUID | syscalls.MOUNT_NODEV
     syscalls.set_tree_attributes(tree, attributes | (0 if mount.writable else syscalls.MOUNT_RDONLY))
@@ -64,7 +65,7 @@ def give_to(top: str, uid: int) -> None:
 
 
 def _user_namespace(owner: int, uid: int) -> int:
-    """A descriptor of a user namespace that maps `owner` (user and group) to `uid`, and others to themselves."""
+    """A descriptor of a user namespace that maps `owner` to `uid` and leaves other ids alone."""
     ready, release = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:

@@ -22,14 +22,16 @@ _CONTROL = 0
 class Watch:
     """The event loop of a supervisor: output, limits, the caller's pipe, the end."""
 
-    def __init__(self, plan: Plan, child: Child, group: Group | None, log: LogFile | None) -> None:
+    def __init__(
+        self, plan: Plan, child: Child, group: Group | None, log: LogFile | None, caller: int
+    ) -> None:
         self._plan, self._child, self._group = plan, child, group
         self._stdout = Capture(plan.output_kept_bytes)
         self._streams = {child.stdout: self._stdout}
         self._stderr = Capture(plan.output_kept_bytes)
         if child.stderr is not None:
             self._streams[child.stderr] = self._stderr
-        self._log = log
+        self._log, self._caller = log, caller
         self._bwrap = os.pidfd_open(child.pid)
         self._status_lines = bytearray()
         self._init: tuple[int, int] | None = None  # pid and pidfd of the sandbox's first process
@@ -95,7 +97,9 @@ class Watch:
     def _check_limits(self) -> None:
         if self._verdict:
             return
-        if sum(stream.total_bytes for stream in self._streams.values()) > self._plan.output_max_bytes:
+        if os.getppid() != self._caller:  # it died, and a fork of it still holds our pipe
+            self._verdict = "cancelled"
+        elif sum(stream.total_bytes for stream in self._streams.values()) > self._plan.output_max_bytes:
             self._verdict = "output_limit"
         elif time.monotonic() - self._started_at > self._plan.wall_s or self._cpu_spent():
             self._verdict = "timed_out"

@@ -1,0 +1,1 @@
+"""The long proofs, one a module; see scripts/prove.py."""

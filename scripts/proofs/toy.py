@@ -1,0 +1,26 @@
+"""The toy target of the tests, for proofs that need no torch."""
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+
+from toy.fixtures import MODEL, make_target
+from toy.recorded import write_recording
+from vibeserve.core.run import Run, create_run
+
+
+def toy_run(folder: Path, settings: dict[str, str] | None = None) -> Run:
+    """A fresh run of the toy target under `folder`."""
+    model = folder / "model"
+    model.mkdir()
+    (model / "config.json").write_text(json.dumps(MODEL))
+    return create_run(make_target(folder / "target"), "tiny", model, "0" * 64, folder / "run", settings=settings or {})
+
+
+def recorded_toy_target(folder: Path) -> Path:
+    """The toy target with a recorded run of its `tiny` preset."""
+    target = make_target(folder / "target")
+    write_recording(target / "recorded" / "tiny")
+    return target

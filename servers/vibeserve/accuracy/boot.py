@@ -1,0 +1,27 @@
+"""Stage boot: the candidate gets healthy within its limit, on a port of its own, and does so again."""
+
+from vibeserve.accuracy.stand import Stand
+from vibeserve.core.errors import CandidateFailed
+from vibeserve.lab.judging import Stage
+
+NAME = "boot"
+
+
+def boot(stand: Stand) -> Stage:
+    """Start the candidate, stop it, and start it once more; it keeps running. Raises CandidateFailed."""
+    dtype, limit_s = stand.run.preset.dtype, stand.run.target.launch.boot_timeout_s
+    stand.progress("boot: starting the candidate")
+    first_s = stand.start(dtype).boot_s
+    stand.progress("boot: starting it once more")
+    try:
+        second_s = stand.start(dtype).boot_s
+    except CandidateFailed as error:
+        raise CandidateFailed(
+            f"It started once, but not again after a stop: {error.message}", error.next_step, error.evidence
+        ) from error
+    return Stage(
+        name=NAME,
+        status="passed",
+        measured={"boot_s": round(first_s, 3), "restart_s": round(second_s, 3)},
+        threshold={"boot_s": limit_s, "restart_s": limit_s},
+    )

@@ -1,0 +1,146 @@
+"""The gate: stages from cheap to dear, stopped at the first that does not pass, and one record of it all."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from vibeserve.accuracy.boot import boot
+from vibeserve.accuracy.checker import checker
+from vibeserve.accuracy.numeric import numeric
+from vibeserve.accuracy.probes import REPEAT, repeat
+from vibeserve.accuracy.reports import GateReport, no_such_candidate, report
+from vibeserve.accuracy.stand import Stand, open_stand
+from vibeserve.core.artifacts import printable
+from vibeserve.core.errors import CandidateFailed, Refused, VibeServeError
+from vibeserve.core.evidence import GATE_KINDS, candidate_record
+from vibeserve.core.ledger import Record
+from vibeserve.core.run import Run
+from vibeserve.core.session import Session
+from vibeserve.lab.judging import Stage
+
+MAX_RERUNS = 2
+FEEDBACK_CHARACTERS = 1200
+LOG_EXCERPT_CHARACTERS = 800
+
+StageFunction = Callable[[Stand], Stage]
+STAGES: tuple[tuple[str, StageFunction], ...] = (
+    ("boot", boot),
+    ("checker", checker),
+    ("numeric", numeric),
+    (REPEAT, repeat),
+)
+
+
+def run_gate(session: Session, candidate: str) -> GateReport:
+    """Gate a fresh checkout of a candidate's tree and record whether it passed, failed or was inconclusive."""
+    submitted = candidate_record(session.run.ledger, candidate)
+    if submitted is None:
+        raise no_such_candidate(candidate)
+    tree = str(submitted.body["tree"])
+    require_unsettled(session.run, tree)
+    began = time.monotonic()
+    with open_stand(session, tree) as stand:
+        stages = _run_stages(stand)
+        evidence = _evidence(stand, stages)
+    body = {
+        "candidate": submitted.body["candidate"],
+        "round": submitted.body["round"],
+        "tree": tree,
+        "target_digest": session.run.target_digest,
+        "seconds": round(time.monotonic() - began, 2),
+        "stages": [stage.model_dump(mode="json", exclude={"evidence"}) for stage in stages],
+        "coverage": coverage(session.run),
+        "artifact": session.run.artifacts.put(evidence, f"gate-{submitted.body['candidate']}.txt"),
+        "seeds": stand.seeds,
+    }
+    return report(_record(session, tree, outcome(stages), body))
+
+
+def outcome(stages: Sequence[Stage]) -> str:
+    """What the stages come to: `passed` only when the last one did."""
+    last = stages[-1]
+    return "passed" if last.passed else last.status
+
+
+def coverage(run: Run) -> list[str]:
+    """The stages that apply to the run's target."""
+    return [name for name, _ in STAGES if name != REPEAT or run.target.reuse == "none"]
+
+
+def require_unsettled(run: Run, tree: str) -> None:
+    """Refuse a gate on a tree where one has decided, or where no rerun is left."""
+    gates = [
+        record
+        for record in run.ledger.records(GATE_KINDS, tree)
+        if record.body["target_digest"] == run.target_digest
+    ]
+    for kind, why, next_step in _SETTLED:
+        settled = next((record for record in reversed(gates) if record.kind == kind), None)
+        if settled is not None:
+            gate, candidate = settled.body["gate"], settled.body["candidate"]
+            raise Refused(
+                f"Gate {gate} {why} on this tree.", f"See show_gate(candidate={candidate}). {next_step}"
+            )
+    if len(gates) > MAX_RERUNS:
+        raise Refused(
+            f"The gate was inconclusive {len(gates)} times on this tree; it is rerun twice at most.",
+            f"See show_gate(candidate={gates[-1].body['candidate']}). A person must mend the machinery "
+            "(`vibeserve doctor`); the round can be closed as blocked.",
+        )
+
+
+_SETTLED = (
+    (
+        "gate.failed",
+        "has failed, which is final,",
+        "The Implementer changes the candidate and submits it again.",
+    ),
+    ("gate.passed", "has passed already", "Go on with diff_candidate and submit_verdict."),
+)
+
+
+def _run_stages(stand: Stand) -> list[Stage]:
+    stages: list[Stage] = []
+    for name, function in STAGES:
+        stage = _attempt(stand, name, function)
+        stages.append(stage.model_copy(update={"feedback": stage.feedback[:FEEDBACK_CHARACTERS]}))
+        if not stage.passed:
+            break
+    return stages
+
+
+def _attempt(stand: Stand, name: str, function: StageFunction) -> Stage:
+    """One stage; a candidate's failure fails it, any other leaves it inconclusive."""
+    try:
+        return function(stand)
+    except CandidateFailed as error:
+        stand.require_wanted()
+        excerpt = printable(error.evidence)[-LOG_EXCERPT_CHARACTERS:]
+        log = f"\nEnd of its log (the candidate's words):\n{excerpt}" if excerpt.strip() else ""
+        return Stage(name=name, status="failed", feedback=f"{error}{log}", evidence=error.evidence)
+    except VibeServeError as error:
+        stand.require_wanted()
+        evidence = str(getattr(error, "evidence", ""))
+        return Stage(name=name, status="inconclusive", feedback=str(error), evidence=evidence)
+    except Exception:
+        stand.require_wanted()  # closing the network under a stage that works breaks it in many ways
+        raise
+
+
+def _evidence(stand: Stand, stages: Sequence[Stage]) -> str:
+    """The artifact: each stage's evidence, then the candidate's logs."""
+    parts = [
+        f"== stage {stage.name}: {stage.status}\n{stage.feedback}\n{stage.evidence}\n" for stage in stages
+    ]
+    stand.stop()
+    for log in stand.logs:
+        text = log.read_text(errors="replace") if log.exists() else ""
+        parts.append(f"== {log.name} (the candidate's words)\n{text}\n")
+    return printable("\n".join(parts))
+
+
+def _record(session: Session, tree: str, decided: str, body: dict[str, object]) -> Record:
+    """Append the one record; two gates of one tree that ran at the same time cannot both decide."""
+    with session.run.tx() as tx:
+        require_unsettled(session.run, tree)
+        number = sum(session.run.ledger.count(kind) for kind in GATE_KINDS) + 1
+        return session.append(tx, f"gate.{decided}", tree, {"gate": f"G{number}", **body})

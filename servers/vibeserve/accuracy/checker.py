@@ -68,9 +68,7 @@ def _figures(result: Any, path: str) -> dict[str, float | int | str]:
     """The finite numbers beside the verdict; no text, which could give the checker's data away."""
     parent = look_up(result, path.rpartition(".")[0]) if "." in path else result
     figures = {
-        name[:40]: value
-        for name, value in parent.items()
-        if type(value) in (int, float) and abs(value) < float("inf")
+        name[:40]: value for name, value in parent.items() if type(value) in (int, float) and abs(value) < float("inf")
     }
     return dict(list(figures.items())[:MAX_FIGURES])
 

@@ -31,7 +31,7 @@ STAGES: tuple[tuple[str, StageFunction], ...] = (
 
 
 def run_gate(session: Session, candidate: str) -> GateReport:
-    """Gate a fresh checkout of a candidate's tree and record whether it passed, failed or was inconclusive."""
+    """Gate a fresh checkout of a candidate's tree and record how it ended."""
     submitted = candidate_record(session.run.ledger, candidate)
     if submitted is None:
         raise no_such_candidate(candidate)
@@ -69,17 +69,13 @@ def coverage(run: Run) -> list[str]:
 def require_unsettled(run: Run, tree: str) -> None:
     """Refuse a gate on a tree where one has decided, or where no rerun is left."""
     gates = [
-        record
-        for record in run.ledger.records(GATE_KINDS, tree)
-        if record.body["target_digest"] == run.target_digest
+        record for record in run.ledger.records(GATE_KINDS, tree) if record.body["target_digest"] == run.target_digest
     ]
     for kind, why, next_step in _SETTLED:
         settled = next((record for record in reversed(gates) if record.kind == kind), None)
         if settled is not None:
             gate, candidate = settled.body["gate"], settled.body["candidate"]
-            raise Refused(
-                f"Gate {gate} {why} on this tree.", f"See show_gate(candidate={candidate}). {next_step}"
-            )
+            raise Refused(f"Gate {gate} {why} on this tree.", f"See show_gate(candidate={candidate}). {next_step}")
     if len(gates) > MAX_RERUNS:
         raise Refused(
             f"The gate was inconclusive {len(gates)} times on this tree; it is rerun twice at most.",
@@ -128,9 +124,7 @@ def _attempt(stand: Stand, name: str, function: StageFunction) -> Stage:
 
 def _evidence(stand: Stand, stages: Sequence[Stage]) -> str:
     """The artifact: each stage's evidence, then the candidate's logs."""
-    parts = [
-        f"== stage {stage.name}: {stage.status}\n{stage.feedback}\n{stage.evidence}\n" for stage in stages
-    ]
+    parts = [f"== stage {stage.name}: {stage.status}\n{stage.feedback}\n{stage.evidence}\n" for stage in stages]
     stand.stop()
     for log in stand.logs:
         text = log.read_text(errors="replace") if log.exists() else ""

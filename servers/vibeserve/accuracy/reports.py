@@ -42,7 +42,7 @@ class GateReport(Result):
 NEXT_STEPS = {
     "passed": "Read the change with diff_candidate, then submit_verdict.",
     "failed": "Final for this tree: submit_verdict fail, saying what to correct.",
-    "inconclusive": "Not the candidate's fault: have the machinery mended (see the evidence), then run_gate again.",
+    "inconclusive": "Not the candidate's fault: mend the machinery (see the evidence), then run_gate again.",
 }
 
 
@@ -81,9 +81,7 @@ def _find(run: Run, gate: str | None, candidate: str | None) -> Record:
         if gate is None or record.body["gate"] == gate:
             return record
     asked = gate or candidate or "this run"
-    raise NotFound(
-        f"There is no gate of {printable(asked)[:60]}.", "run_gate, by the Accuracy Judge, makes one."
-    )
+    raise NotFound(f"There is no gate of {printable(asked)[:60]}.", "run_gate, by the Accuracy Judge, makes one.")
 
 
 def no_such_candidate(candidate: str) -> NotFound:

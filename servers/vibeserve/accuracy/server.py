@@ -21,11 +21,9 @@ box = Toolbox(
 Candidate = Annotated[str, Field(description="Candidate id such as C1.")]
 
 
-@box.tool(
-    "gate", roles=JUDGES, long_running=True, records=("gate.passed", "gate.failed", "gate.inconclusive")
-)
+@box.tool("gate", roles=JUDGES, long_running=True, records=("gate.passed", "gate.failed", "gate.inconclusive"))
 def run_gate(session: Session, candidate: Candidate) -> GateReport:
-    """Gate a fresh checkout of the candidate: boot, checker, hidden prompts, probes; the first failure ends it.
+    """Gate a fresh checkout of the candidate: boot, checker, hidden prompts, probes, up to the first failure.
 
     A failed gate is final; an inconclusive one may be rerun twice.
     """
@@ -49,9 +47,7 @@ def submit_verdict(
     session: Session,
     candidate: Candidate,
     verdict: Annotated[Verdict, Field(description="pass needs a passing gate on this candidate.")],
-    feedback: Annotated[
-        str, Field(description="What is right, or what to correct. At most 2,000 characters.")
-    ],
+    feedback: Annotated[str, Field(description="What is right, or what to correct. At most 2,000 characters.")],
     findings: Annotated[
         list[str] | None, Field(description="Single findings; at most 10, 300 characters each.")
     ] = None,

@@ -108,9 +108,7 @@ class Stand:
         """Run a command of ours or of the target's: it sees target and model read-only, and `out` at /out."""
         target = Mount(self.run.layout.target, TARGET_AT)
         job = Job(
-            command=fill(
-                command, {"python": sys.executable, "target": TARGET_AT, "model": MODEL_AT, **values}
-            ),
+            command=fill(command, {"python": sys.executable, "target": TARGET_AT, "model": MODEL_AT, **values}),
             mounts=(
                 target,
                 Mount(self.run.model, MODEL_AT),

@@ -87,7 +87,5 @@ def _require_gate(run: Run, tree: str, candidate: str) -> None:
     word = evidence.gate.kind.removeprefix("gate.")
     raise Refused(
         f"A pass needs a passing gate on {candidate}; gate {evidence.gate.body['gate']} is {word}.",
-        "Give a fail with what to correct."
-        if word == "failed"
-        else f"run_gate(candidate={candidate}) runs it again.",
+        "Give a fail with what to correct." if word == "failed" else f"run_gate(candidate={candidate}) runs it again.",
     )

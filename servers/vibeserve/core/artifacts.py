@@ -11,7 +11,8 @@ from vibeserve.core.errors import BadRequest, NotFound
 
 PAGE_BYTES = 6000
 _NAME = re.compile(r"^[0-9a-f]{12}-[A-Za-z0-9._-]+$")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Control codes, and the invisible characters that reorder or hide text on a screen.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +62,5 @@ class Artifacts:
 
 
 def printable(text: str) -> str:
-    """Text with control and escape codes made visible: logs of a candidate are hostile data."""
-    return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
+    """Text with control codes and invisible characters made visible: a candidate's text is hostile data."""
+    return _UNPRINTABLE.sub(lambda match: ascii(match.group())[1:-1], text)

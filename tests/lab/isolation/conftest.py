@@ -59,9 +59,7 @@ class OrdinaryCaller(Caller):
     def python(self, code: str, mounts: tuple[Mount, ...] = (), **limits: Any) -> Outcome:
         limits.setdefault("wall_s", 30)
         places = [(str(mount.source), mount.at, mount.writable) for mount in mounts]
-        answer = self.answer(
-            {"command": ["{python}", "-I", "-c", code], "mounts": places, "limits": limits, "env": {}}
-        )
+        answer = self.answer({"command": ["{python}", "-I", "-c", code], "mounts": places, "limits": limits, "env": {}})
         return Outcome(**answer)
 
     def answer(self, asked: dict[str, Any], *, through: tuple[str, ...] = ()) -> dict[str, Any]:

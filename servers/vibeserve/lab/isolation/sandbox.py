@@ -4,7 +4,7 @@ import shutil
 import sys
 import threading
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vibeserve.core.errors import BadRequest, InfrastructureFailed
@@ -82,7 +82,7 @@ def _plan(job: Job, network: Network | None, log_path: Path | None) -> Plan:
     return Plan(
         bwrap=bwrap_path(),
         command=list(job.command),
-        mounts=[_planned(mount) for mount in job.mounts],
+        mounts=[_planned(mount, job.mounts[:place]) for place, mount in enumerate(job.mounts)],
         cwd=job.cwd,
         env=dict(job.env),
         network_holder=network.holder_pid if network else None,
@@ -109,13 +109,16 @@ def _require_valid(job: Job) -> None:
             raise BadRequest(f"{name!r} is no name for an environment variable.", "Give a name without `=`.")
 
 
-def _planned(mount: Mount) -> PlannedMount:
+def _planned(mount: Mount, earlier: tuple[Mount, ...]) -> PlannedMount:
     if not mount.at.startswith("/") or mount.at == "/" or ".." in mount.at.split("/") or "\0" in mount.at:
         raise BadRequest(
             f"{mount.at!r} is no place to mount at.", "Give an absolute path without `..`, not `/`."
         )
     if not mount.source.exists():
         raise BadRequest(f"{mount.source} cannot be mounted.", "Mount a file or directory that exists.")
+    for other in earlier:
+        if PurePosixPath(other.at).is_relative_to(mount.at):
+            raise BadRequest(f"The mount at {mount.at} would hide the one at {other.at}.", "Mount elsewhere.")
     return PlannedMount(str(mount.source.resolve()), mount.at, mount.writable)
 
 

@@ -17,6 +17,7 @@ from .plan import Plan
 _TICK_MS = 50
 _CHUNK_BYTES = 1 << 16
 _CONTROL = 0
+_NO_SUCH_PROGRAM = 127  # as shells say it
 
 
 class Watch:
@@ -126,7 +127,10 @@ class Watch:
         if self._log:
             self._log.show(self._stdout, at_once=True)
         if self._exit_code is None and not self._verdict:
-            return {"event": "failed", "evidence": self._stderr.text() or self._stdout.text()}
+            said = self._stderr.text() or self._stdout.text()
+            if "bwrap: execvp " not in said:
+                return {"event": "failed", "evidence": said}
+            self._exit_code = _NO_SUCH_PROGRAM
         return {
             "event": "ended",
             "status": self._verdict or "exited",

@@ -1,0 +1,31 @@
+"""Texts that tools take and give back: checked against a limit, or cut to one."""
+
+from vibeserve.core.artifacts import printable
+from vibeserve.core.errors import BadRequest
+
+
+def require_text(name: str, text: str, limit_bytes: int, *, may_be_empty: bool = False) -> str:
+    """`text` without blank ends. BadRequest when nothing is left of it, or more than `limit_bytes` of UTF-8."""
+    stripped = text.strip()
+    if not stripped and not may_be_empty:
+        raise BadRequest(f"{name} is empty.", f"Send 1 to {limit_bytes} bytes of text.")
+    size = len(stripped.encode("utf-8", "replace"))
+    if size > limit_bytes:
+        raise BadRequest(f"{name} has {size} bytes, more than {limit_bytes}.", "Shorten it and call again.")
+    return stripped
+
+
+def require_list(name: str, texts: list[str], limit_bytes: int, limit: int) -> list[str]:
+    """`texts`, each checked by `require_text`; BadRequest when there are more than `limit`."""
+    if len(texts) > limit:
+        raise BadRequest(f"{name} has {len(texts)} entries, more than {limit}.", "Send the most important.")
+    return [require_text(f"each of {name}", text, limit_bytes) for text in texts]
+
+
+def excerpt(text: str, limit_bytes: int) -> str:
+    """The beginning of a text as printable data, with a mark where it was cut."""
+    shown = printable(text)
+    data = shown.encode("utf-8", "replace")
+    if len(data) <= limit_bytes:
+        return data.decode()
+    return f"{data[:limit_bytes].decode('utf-8', 'ignore')} […]"

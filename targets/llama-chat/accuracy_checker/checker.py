@@ -1,0 +1,96 @@
+"""Compares a running server with Hugging Face's greedy decoding of the same model.
+
+Usage: python -I checker.py --url URL --model DIR --seed N --out result.json
+The cases are those of data.json and a few drawn from the seed, asked one after the other. Each answer is
+forced through the reference: a token passes when its logit is within 1e-3 of the largest, which forgives
+near-ties and nothing else. Result: {"passed": bool, "cases": n, "max_gap": x, "failures": [...]}.
+"""
+
+import argparse
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+# An isolated interpreter (-I) does not search the script's own folder.
+sys.path[:0] = [str(HERE), str(HERE.parent / "reference")]
+
+from client import BrokenStream, Streamed, ask
+from snapshot import Snapshot
+
+MAX_GAP = 1e-3
+SEEDED_CASES = 5
+WORDS = "river lamp seven under cloud paper green walk early stone bridge count letter warm".split()
+
+
+def seeded_cases(seed: int, vocabulary: int) -> list[dict[str, Any]]:
+    """Cases of random words; each may be stopped by one of many random ids."""
+    generator = random.Random(seed)
+    cases = []
+    for place in range(SEEDED_CASES):
+        words = " ".join(generator.choices(WORDS, k=generator.randint(3, 40)))
+        asked = {"messages": [{"role": "user", "content": words}]} if place % 2 else {"prompt": words}
+        cases.append(
+            {
+                "endpoint": "chat" if place % 2 else "completions",
+                **asked,
+                "max_tokens": generator.randint(8, 48),
+                "stop_token_ids": sorted(generator.sample(range(vocabulary), vocabulary // 64)),
+            }
+        )
+    return cases
+
+
+def fault(snapshot: Snapshot, case: dict[str, Any], streamed: Streamed) -> str | None:
+    """What is wrong with an answer apart from its logits, or None."""
+    ids, stops = streamed.token_ids, snapshot.eos_ids | frozenset(case.get("stop_token_ids", ()))
+    if any(not isinstance(token, int) or not 0 <= token < snapshot.model.config.vocab_size for token in ids):
+        return "an id is not in the vocabulary"
+    ends = [place for place, token in enumerate(ids) if token in stops]
+    expected = ("stop", ends[0] + 1) if ends else ("length", case["max_tokens"])
+    if (streamed.finish_reason, len(ids)) != expected:
+        return f"ended by {streamed.finish_reason!r} after {len(ids)} tokens, expected {expected}"
+    if streamed.text != snapshot.decode(ids):
+        return "the text is not what the token ids decode to"
+    return None
+
+
+def check(url: str, snapshot: Snapshot, cases: list[dict[str, Any]]) -> dict[str, Any]:
+    """Ask every case and judge what came."""
+    failures: list[str] = []
+    largest = 0.0
+    for place, case in enumerate(cases):
+        try:
+            streamed = ask(url, case)
+        except BrokenStream as broken:
+            failures.append(f"case {place} ({case['endpoint']}): {broken}")
+            continue
+        wrong = fault(snapshot, case, streamed)
+        if wrong is None:
+            gap = max(snapshot.gaps(snapshot.prompt_ids(case), streamed.token_ids))
+            largest = max(largest, gap)
+            wrong = None if gap <= MAX_GAP else f"a token lies {gap:.3g} below the reference's choice"
+        if wrong:
+            failures.append(f"case {place} ({case['endpoint']}): {wrong}")
+    return {"passed": not failures, "cases": len(cases), "max_gap": largest, "failures": failures}
+
+
+def main() -> None:
+    """Write the result; the exit status says only whether the checker itself worked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    snapshot = Snapshot(arguments.model, arguments.dtype)
+    cases = json.loads((HERE / "data.json").read_text())
+    cases += seeded_cases(arguments.seed, snapshot.model.config.vocab_size)
+    arguments.out.write_text(json.dumps(check(arguments.url, snapshot, cases), indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -39,9 +39,7 @@ __all__ = [
 
 def candidate_tree(engine: str, folder: Path) -> Path:
     """Write the candidate with that engine (a file of toy/engines) into `folder`."""
-    shutil.copytree(
-        HERE / "serving", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(HERE / "serving", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(HERE / "engines" / f"{engine}.py", folder / "engine.py")
     if "import honest" in (folder / "engine.py").read_text():
         shutil.copyfile(HERE / "engines" / "honest.py", folder / "honest.py")

@@ -32,7 +32,9 @@ def close_round(
         current = require_open_round(history(run), name)
         chosen = _chosen(current, candidate)
         commit = _commit(run, current, chosen, reason) if decision == "promote" and chosen else None
-        closed = _record(session, current.id, decision, hypothesis, issue_status, reason, candidate, commit)
+        # From here on by name: a candidate submitted meanwhile is not the one that was decided about.
+        named = chosen.candidate if chosen else None
+        closed = _record(session, current.id, decision, hypothesis, issue_status, reason, named, commit)
     settle(run)
     return closed
 

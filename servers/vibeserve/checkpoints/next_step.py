@@ -10,30 +10,26 @@ def next_step(item: Round) -> str:
     if not item.attempts:
         return "The Implementer edits the workspace and submits it with submit_candidate."
     latest = item.attempts[-1]
-    if _failed(latest):
-        return _after_failure(item, latest)
+    return _after_failure(item, latest) if latest.failed else _toward_a_decision(latest)
+
+
+def _toward_a_decision(latest: Attempt) -> str:
     name, evidence = latest.candidate, latest.evidence
-    if not evidence.gate_passed:
-        again = "again, its gate was inconclusive" if evidence.gate else "with run_gate"
-        return f"The Accuracy Judge runs the gate on {name} {again}."
-    if evidence.verdict is None:
-        return f"The Accuracy Judge reads diff_candidate and gives the verdict on {name} with submit_verdict."
-    if not evidence.measurements:
-        return f"The Performance Evaluator measures {name} with measure."
-    if evidence.evaluation is None:
-        return f"The Performance Evaluator evaluates {name} with submit_evaluation."
-    return f"The Orchestrator decides about {name} with close_round."
-
-
-def _failed(latest: Attempt) -> bool:
-    rejected = latest.evidence.verdict is not None and not latest.evidence.verdict_passed
-    return latest.gate_status == "failed" or rejected
+    again = " again: the last one was inconclusive" if evidence.gate else ""
+    steps = (
+        (evidence.gate_passed, f"The Accuracy Judge calls run_gate on {name}{again}."),
+        (evidence.verdict, f"The Accuracy Judge reads diff_candidate and calls submit_verdict on {name}."),
+        (evidence.measurements, f"The Performance Evaluator calls measure on {name}."),
+        (evidence.evaluation, f"The Performance Evaluator calls submit_evaluation on {name}."),
+    )
+    decide = f"The Orchestrator decides about {name} with close_round."
+    return next((text for supplied, text in steps if not supplied), decide)
 
 
 def _after_failure(item: Round, latest: Attempt) -> str:
     left = item.opened.body["attempts"] - len(item.attempts)
     if latest.evidence.verdict is None:
-        return f"{latest.candidate} failed the gate: the Accuracy Judge says why with submit_verdict (fail)."
+        return f"{latest.candidate} failed the gate; the Accuracy Judge says why with submit_verdict (fail)."
     if left > 0:
-        return f"{latest.candidate} failed: the Implementer mends it and submits again ({left} attempts left)."
-    return f"{latest.candidate} failed and no attempt is left: the Orchestrator closes with close_round."
+        return f"{latest.candidate} failed; the Implementer mends it and submits again ({left} attempts left)."
+    return f"{latest.candidate} failed and no attempt is left; the Orchestrator closes with close_round."

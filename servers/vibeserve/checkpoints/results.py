@@ -61,7 +61,7 @@ class CandidateSummary(Result):
     note: str
     gate: GateSummary | None = None
     verdict: VerdictSummary | None = None
-    measurements: list[MeasurementSummary] = []
+    measurements: list[MeasurementSummary]
     evaluation: str | None = None
 
 

@@ -3,7 +3,7 @@
 from vibeserve.checkpoints.finding import history, require_open_round
 from vibeserve.checkpoints.results import Submitted
 from vibeserve.core.errors import BudgetSpent, Refused
-from vibeserve.core.rounds import Attempt, Round
+from vibeserve.core.rounds import Round
 from vibeserve.core.session import Session
 from vibeserve.core.texts import excerpt, require_text
 from vibeserve.lab.trees.differences import changed_files
@@ -67,14 +67,9 @@ def _require_new(tree: str, current: Round, past: list[Round]) -> None:
             f"The workspace is unchanged since {current.attempts[-1].candidate}.",
             "show_round gives its feedback; edit the workspace, then call again.",
         )
-    failed = next((item for one in past for item in one.attempts if item.tree == tree and _failed(item)), None)
+    failed = next((item for one in past for item in one.attempts if item.tree == tree and item.failed), None)
     if failed is not None:
         raise Refused(
             f"The workspace is exactly {failed.candidate}, which failed; a failure is final for its tree.",
             "show_round gives its feedback; edit the workspace, then call again.",
         )
-
-
-def _failed(attempt: Attempt) -> bool:
-    rejected = attempt.evidence.verdict is not None and not attempt.evidence.verdict_passed
-    return attempt.gate_status == "failed" or rejected

@@ -30,6 +30,12 @@ class Attempt:
         return self.evidence.gate.kind.removeprefix("gate.") if self.evidence.gate else ""
 
     @property
+    def failed(self) -> bool:
+        """Whether its gate failed or the newest verdict rejected it."""
+        rejected = self.evidence.verdict is not None and not self.evidence.verdict_passed
+        return self.gate_status == "failed" or rejected
+
+    @property
     def failed_stage(self) -> dict[str, Any] | None:
         """The stage at which the gate did not pass."""
         stages = self.evidence.gate.body["stages"] if self.evidence.gate else []

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The issues server: the backlog that a run works off."""

@@ -13,16 +13,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
 # An isolated interpreter (-I) does not search the script's own folder.
-sys.path[:0] = [str(HERE), str(HERE.parent / "reference")]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reference"))
 
 from client import BrokenStream, Streamed, ask
 from snapshot import Snapshot
 
+CASES = Path(__file__).resolve().parent / "data.json"
 MAX_GAP = 1e-3
 SEEDED_CASES = 5
-WORDS = "river lamp seven under cloud paper green walk early stone bridge count letter warm".split()
+WORDS = ("river", "lamp", "seven", "under", "cloud", "paper", "green", "walk", "early", "stone", "bridge")
 
 
 def seeded_cases(seed: int, vocabulary: int) -> list[dict[str, Any]]:
@@ -87,7 +88,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     snapshot = Snapshot(arguments.model, arguments.dtype)
-    cases = json.loads((HERE / "data.json").read_text())
+    cases = json.loads(CASES.read_text())
     cases += seeded_cases(arguments.seed, snapshot.model.config.vocab_size)
     arguments.out.write_text(json.dumps(check(arguments.url, snapshot, cases), indent=2))
 

@@ -31,9 +31,7 @@ def is_message_list(value: Any) -> bool:
         isinstance(value, list)
         and bool(value)
         and all(
-            isinstance(item, dict)
-            and isinstance(item.get("role"), str)
-            and isinstance(item.get("content"), str)
+            isinstance(item, dict) and isinstance(item.get("role"), str) and isinstance(item.get("content"), str)
             for item in value
         )
     )

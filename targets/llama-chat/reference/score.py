@@ -1,7 +1,8 @@
 """Scores answers by teacher forcing them through the reference.
 
 Usage: python -I score.py --model DIR --dtype float32 --in sequences.json --out scores.json
-In:  {"sequences": [{"endpoint": "completions", "prompt": str | "messages": [...], "token_ids": [...]}]}
+In:  {"sequences": [{"endpoint": "completions", "prompt": str, "token_ids": [...]},
+                    {"endpoint": "chat", "messages": [...], "token_ids": [...]}]}
 Out: {"sequences": [{"gaps": [float, ...], "agreement": float, "text": str}]}, in the same order.
 A gap is the reference's largest logit minus its logit of the emitted token; agreement is the share of
 tokens whose gap is zero; text is what the ids decode to. An id outside the vocabulary has no logit:

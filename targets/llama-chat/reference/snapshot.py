@@ -14,6 +14,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, LlamaForCausalLM
+from transformers.utils import logging
+
+logging.disable_progress_bar()
 
 
 class Snapshot:
@@ -37,9 +40,7 @@ class Snapshot:
     def prompt_ids(self, request: dict[str, Any]) -> list[int]:
         """The ids of `prompt` (begin_of_text first), or of `messages` through the chat template."""
         if "messages" in request:
-            text = self._chat.apply_chat_template(
-                request["messages"], tokenize=False, add_generation_prompt=True
-            )
+            text = self._chat.apply_chat_template(request["messages"], tokenize=False, add_generation_prompt=True)
             return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
         return list(self.tokenizer.encode(request["prompt"]).ids)
 

@@ -17,10 +17,12 @@ class Engine:
         if self.running > 1:
             print("slot table overflow", flush=True)
             os._exit(3)
-        state = self.model.start(prompt)
-        for _ in range(limit):
-            token = self.model.greedy(state)
-            state = self.model.step(state, token)
-            await asyncio.sleep(0.003)
-            yield token
-        self.running -= 1
+        try:
+            state = self.model.start(prompt)
+            for _ in range(limit):
+                token = self.model.greedy(state)
+                state = self.model.step(state, token)
+                await asyncio.sleep(0.01)
+                yield token
+        finally:
+            self.running -= 1

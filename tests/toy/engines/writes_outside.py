@@ -16,8 +16,10 @@ class Engine(honest.Engine):
         ]
         places += [Path("/usr/planted"), Path("/planted"), Path("/target/planted")]
         written = [str(place) for place in places if attempt(place)]
-        print(f"written: {written}", flush=True)
-        if written:
+        names = ("score.py", "checker.py", "target.toml", "run.key", "fixtures.py")
+        seen = [str(path) for name in names for path in Path("/").glob(f"[!ps]*/**/{name}")]
+        print(f"written: {written}\nseen: {seen}", flush=True)
+        if written or seen:
             sys.exit(9)
 
 

@@ -74,6 +74,7 @@ async def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--dtype", required=True)
     arguments = parser.parse_args()
+    print(f"serving in {arguments.dtype}", flush=True)
     server = Server(Engine(ToyModel(arguments.model)))
     listening = await asyncio.start_server(server.handle, "127.0.0.1", arguments.port, backlog=512)
     async with listening:

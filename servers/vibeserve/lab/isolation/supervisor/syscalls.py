@@ -64,14 +64,14 @@ def make_mounts_private() -> None:
 
 def mount_tmpfs(path: str, options: str) -> None:
     """Mount an empty tmpfs over `path`."""
-    result = _libc.mount(b"tmpfs", path.encode(), b"tmpfs", _MS_NOSUID | _MS_NODEV, options.encode())
+    result = _libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", _MS_NOSUID | _MS_NODEV, options.encode())
     _checked(result, f"mount tmpfs on {path}")
 
 
 def clone_tree(path: str) -> int:
     """A file descriptor of a detached copy of the mounts at and below `path`."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE
-    return _checked(_libc.syscall(_OPEN_TREE, _AT_FDCWD, path.encode(), flags), f"open_tree {path}")
+    return _checked(_libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags), f"open_tree {path}")
 
 
 def set_tree_attributes(tree: int, attributes: int, userns_fd: int = 0) -> None:
@@ -84,5 +84,5 @@ def set_tree_attributes(tree: int, attributes: int, userns_fd: int = 0) -> None:
 
 def attach_tree(tree: int, path: str) -> None:
     """Mount a detached tree at `path`."""
-    result = _libc.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, path.encode(), _MOVE_MOUNT_F_EMPTY_PATH)
+    result = _libc.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(path), _MOVE_MOUNT_F_EMPTY_PATH)
     _checked(result, f"move_mount {path}")

@@ -143,6 +143,8 @@ class Watch:
 
     def _kill(self) -> None:
         """SIGKILL the pid namespace through its first process, then reap (we are its subreaper)."""
+        # The kernel forgets the CPU time of what dies with its namespace, so it is read before.
+        spent_s = proctree.cpu_s(proctree.descendants(os.getpid()))
         with contextlib.suppress(ProcessLookupError):
             if self._init:
                 signal.pidfd_send_signal(self._init[1], signal.SIGKILL)
@@ -154,6 +156,7 @@ class Watch:
             except ChildProcessError:
                 break
             self._cpu_s += usage.ru_utime + usage.ru_stime
+        self._cpu_s = max(self._cpu_s, spent_s)
 
     def _drain(self, fd: int) -> None:
         """What is still in a pipe whose writers are dead: at most its capacity."""

@@ -1,0 +1,165 @@
+"""What is not the candidate's fault, what a candidate cannot do, and what is left of a gate: nothing."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from toy.fixtures import as_role, submit
+from vibeserve.accuracy.gate import run_gate
+from vibeserve.accuracy.server import box
+from vibeserve.core.errors import InfrastructureFailed, Refused
+from vibeserve.core.processes import process_started
+from vibeserve.core.run import Run
+
+GateRun = Callable[..., Run]
+NO_PROBE = ('reuse = "none"', 'reuse = "prefix"')
+CHECKER = (
+    '"{target}/accuracy_checker/checker.py", "--url", "{url}", "--model", "{model}", '
+    '"--seed", "{seed}", "--out", "{out}"'
+)
+WRITE = "import json, sys; open(sys.argv[1], 'w').write("
+
+
+def checker_that(code: str) -> tuple[str, str]:
+    """A replacement of the target's checker by a line of Python; argument 1 is the result's path."""
+    return (CHECKER, f'"-c", "{code}", "{{out}}"')
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import time; time.sleep(600)", "did not end within"),
+        ("raise SystemExit(7)", "exit status 7"),
+        ("pass", "holds nothing"),
+        (WRITE + "'}{')", "holds nothing"),
+        (WRITE + "'[[[' * 99999)", "holds nothing"),
+        ("import os, sys; os.symlink('/etc/passwd', sys.argv[1])", "holds nothing"),
+        (WRITE + "json.dumps({'result': {'passed': 1}}))", "holds a int"),
+        (
+            WRITE + "json.dumps({'result': {'passed': True}})); sys.exit(5)",
+            "exit status 5",
+        ),
+    ],
+)
+def test_a_broken_checker_is_not_the_candidates_fault(gate_run: GateRun, code: str, said: str) -> None:
+    run = gate_run(checker_that(code), ("timeout_s = 20", "timeout_s = 1"))
+    report = run_gate(as_role(run, "judge"), submit(run, "honest"))
+    last = report.stages[-1]
+    assert (report.outcome, last.name, last.status) == ("inconclusive", "checker", "inconclusive")
+    assert said in last.feedback
+    assert run.ledger.last("gate.failed") is None
+
+
+def test_a_checker_may_say_no_with_an_exit_status(gate_run: GateRun) -> None:
+    said_no = WRITE + "json.dumps({'result': {'passed': False}})); sys.exit(1)"
+    run = gate_run(checker_that(said_no))
+    assert run_gate(as_role(run, "judge"), submit(run, "honest")).outcome == "failed"
+
+
+def test_an_inconclusive_gate_may_be_rerun_twice(gate_run: GateRun) -> None:
+    run = gate_run(checker_that("raise SystemExit(7)"))
+    candidate = submit(run, "honest")
+    gates = [run_gate(as_role(run, "judge"), candidate).gate for _ in range(3)]
+    assert gates == ["G1", "G2", "G3"]
+    with pytest.raises(Refused, match="inconclusive 3 times"):
+        run_gate(as_role(run, "judge"), candidate)
+    assert run.ledger.count("gate.inconclusive") == 3
+
+
+def test_a_broken_score_command_is_not_the_candidates_fault(gate_run: GateRun) -> None:
+    run = gate_run(('"{target}/reference/score.py"', '"-c", "raise SystemExit(6)"'))
+    report = run_gate(as_role(run, "judge"), submit(run, "honest"))
+    last = report.stages[-1]
+    assert (report.outcome, last.name) == ("inconclusive", "numeric")
+    assert "exit status 6" in last.feedback
+
+
+def test_a_daemon_left_behind_dies_with_the_gate(gate_run: GateRun) -> None:
+    run = gate_run(NO_PROBE)
+    seen: dict[int, str] = {}
+    judge = as_role(run, "judge")
+
+    def look(_message: str) -> None:
+        for pid in daemons():
+            seen[pid] = process_started(pid)
+
+    judge.progress = look
+    assert run_gate(judge, submit(run, "forks_daemon")).outcome == "passed"
+    assert seen
+    assert all(process_started(pid) != started for pid, started in seen.items())
+
+
+def daemons() -> list[int]:
+    """Pids of the processes that the candidate `forks_daemon` left behind, whoever runs it."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"toy-daemon-left-behind" in (folder / "cmdline").read_bytes().split(b"\0")[0]:
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_a_candidate_can_write_nowhere_and_sees_no_target(gate_run: GateRun) -> None:
+    run = gate_run(NO_PROBE)
+    report = run_gate(as_role(run, "judge"), submit(run, "writes_outside"))
+    assert report.outcome == "passed"
+    evidence = run.artifacts.path(report.artifact).read_text()
+    assert "written: []" in evidence
+    assert "seen: []" in evidence
+    assert [path.name for path in run.model.iterdir()] == ["config.json"]
+    assert not Path("/usr/planted").exists()
+
+
+def test_a_cancelled_gate_ends_soon_and_records_nothing(gate_run: GateRun) -> None:
+    run = gate_run(("boot_timeout_s = 5", "boot_timeout_s = 100"))
+    judge = as_role(run, "judge")
+    begun = threading.Event()
+    judge.progress = lambda _message: begun.set()
+    candidate = submit(run, "never_healthy")
+
+    def cancel() -> None:
+        begun.wait(60)
+        judge.cancelled.set()
+
+    threading.Thread(target=cancel).start()
+    before_s = time.monotonic()
+    with pytest.raises(InfrastructureFailed, match="cancelled"):
+        run_gate(judge, candidate)
+    assert time.monotonic() - before_s < 50  # half of the boot's own limit
+    assert run.ledger.records(("gate.passed", "gate.failed", "gate.inconclusive")) == []
+    assert list(run.layout.scratch.iterdir()) == []
+
+
+def test_two_gates_of_one_tree_cannot_both_decide(gate_run: GateRun) -> None:
+    run = gate_run()
+    candidate = submit(run, "wrong_token")
+    judge, other = as_role(run, "judge"), as_role(run, "human")
+    done: list[str] = []
+
+    def the_other_is_faster(message: str) -> None:
+        if message.startswith("checker") and not done:
+            done.append(run_gate(other, candidate).outcome)
+
+    judge.progress = the_other_is_faster
+    with pytest.raises(Refused, match="final"):
+        run_gate(judge, candidate)
+    assert done == ["failed"]
+    assert run.ledger.count("gate.failed") == 1
+
+
+def test_the_tool_waits_and_tells(gate_run: GateRun) -> None:
+    run = gate_run()
+    judge = as_role(run, "judge")
+    tool = next(tool for tool in box.tools if tool.name == "run_gate")
+    answer = tool.call(judge, {"candidate": submit(run, "exits"), "wait_s": 0})
+    assert answer["status"] == "running"
+    answer = tool.call(judge, {"candidate": "C1", "job": answer["job"], "wait_s": 60})
+    assert answer["outcome"] == "failed"
+    judge.close()
+    with pytest.raises(Refused, match="not for the role implementer"):
+        tool.call(as_role(run, "implementer"), {"candidate": "C1"})

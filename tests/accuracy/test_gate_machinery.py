@@ -25,7 +25,8 @@ WRITE = "import json, sys; open(sys.argv[1], 'w').write("
 
 def checker_that(code: str) -> tuple[str, str]:
     """A replacement of the target's checker by a line of Python; argument 1 is the result's path."""
-    return (CHECKER, f'"-c", "{code}", "{{out}}"')
+    escaped = code.replace("{", "{{").replace("}", "}}")
+    return (CHECKER, f'"-c", "{escaped}", "{{out}}"')
 
 
 @pytest.mark.parametrize(

@@ -210,9 +210,7 @@ def test_a_broken_benchmark_is_infrastructure(toy_run, submit, evaluator, code, 
 
 
 def test_void_windows_are_repeated_twice_and_then_it_is_infrastructure(toy_run, submit, evaluator):
-    code = (
-        "import json,sys; json.dump(dict(headline=dict(tokens_per_s=1, void='late')), open(sys.argv[1],'w'))"
-    )
+    code = "import json,sys; json.dump(dict(headline=dict(tokens_per_s=1, void='late')), open(sys.argv[1],'w'))"
     run = toy_run(instant_with(code))
     with pytest.raises(InfrastructureFailed, match="void 3 times") as failed:
         measure(evaluator(run), submit(run, "honest"), "baseline")

@@ -17,7 +17,7 @@ from vibeserve.profiler.lease import device_lease, runtime_folder
 from vibeserve.profiler.pairs import balanced_order
 from vibeserve.profiler.served import as_whole
 from vibeserve.profiler.sides import start_side
-from vibeserve.profiler.windows import figure
+from vibeserve.profiler.windows import busy_s, figure
 
 BUSY = """
 import threading
@@ -140,3 +140,11 @@ def test_the_environment_names_machine_and_versions():
     found = environment()
     assert found["cores"] >= 1 and found["memory_bytes"] > 0 and found["python"].startswith("3.")
     assert json.loads(json.dumps(found)) == found
+
+
+def test_the_machines_work_is_counted():
+    before = busy_s()
+    end = time.process_time() + 0.3
+    while time.process_time() < end:
+        pass
+    assert busy_s() - before > 0.2

@@ -50,7 +50,7 @@ def opened(title: str, hypothesis: str) -> tuple[str, list[Call]]:
     """An Orchestrator's turn that files an issue and opens a round on it."""
     return "orchestrator", [
         ("file_issue", {"kind": "perf", "title": title, "body": "Serve requests side by side."}),
-        ("open_round", {"issue": "$issue", "hypothesis": hypothesis, "criteria": "Better than its parent."}),
+        ("open_round", {"issue": "$issue", "hypothesis": hypothesis, "criteria": ["Better than its parent."]}),
     ]
 
 

@@ -96,6 +96,11 @@ class Run:
         return self.target.preset(self.preset_name)
 
     @property
+    def pairs(self) -> int:
+        """How many pairs of windows a measurement times in this preset."""
+        return self.preset.pairs or self.target.benchmark.pairs
+
+    @property
     def model(self) -> Path:
         """The model's folder on this machine; InfrastructureFailed when it is gone."""
         path = Path(str(self.created.body["model"]))

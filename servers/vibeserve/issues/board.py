@@ -10,8 +10,8 @@ from vibeserve.core.texts import excerpt
 from vibeserve.issues.results import Happening, IssueList, IssueRow, IssueView, is_ready, waits_for
 
 ROWS = 20
-SHOWN_HAPPENINGS = 8
-COMMENT_BYTES = 250
+SHOWN_HAPPENINGS = 6
+COMMENT_BYTES = 200
 _ORDER: list[ShownStatus] = ["in_progress", "open", "blocked", "parked", "done", "abandoned"]
 
 

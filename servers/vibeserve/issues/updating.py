@@ -1,5 +1,6 @@
 """Updating an issue: fields and status compare-and-set on its version, comments at any time."""
 
+from collections.abc import Callable
 from typing import Any
 
 from vibeserve.core.backlog import NEED_CHECKPOINT, Issue, IssueStatus, backlog
@@ -73,8 +74,8 @@ def _require_version(issue: Issue, version: int | None) -> None:
 
 
 def _checked(issue: Issue, wanted: dict[str, Any], issues: dict[str, Issue]) -> dict[str, Any]:
-    """The new values within their limits, without those that change nothing."""
-    check = {
+    """The new values within their limits."""
+    check: dict[str, Callable[[Any], Any]] = {
         "title": checks.checked_title,
         "body": checks.checked_body,
         "acceptance_criteria": checks.checked_criteria,
@@ -84,7 +85,7 @@ def _checked(issue: Issue, wanted: dict[str, Any], issues: dict[str, Issue]) -> 
         "depends_on": lambda value: checks.checked_dependencies(issue.id, value, issues),
         "status": lambda value: value,
     }
-    return {key: check[key](value) for key, value in wanted.items()}  # type: ignore[no-untyped-call]
+    return {key: check[key](value) for key, value in wanted.items()}
 
 
 def _require_status(session: Session, issue: Issue, status: IssueStatus | None, evidence: list[str]) -> None:

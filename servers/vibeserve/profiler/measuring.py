@@ -67,9 +67,7 @@ def require_candidate(run: Run, candidate: str) -> Record:
     """The candidate's record, or NotFound."""
     record = candidate_record(run.ledger, candidate)
     if record is None:
-        raise NotFound(
-            f"There is no candidate {candidate[:60]}.", "show_round names the candidates of a round."
-        )
+        raise NotFound(f"There is no candidate {candidate[:60]}.", "show_round names the candidates of a round.")
     return record
 
 
@@ -147,9 +145,7 @@ def _fail_gate(session: Session, subject: Subject, stage: Stage, begun: float) -
     )
 
 
-def _record(
-    session: Session, subject: Subject, timed: Timed, stage: Stage, earlier: list[Record]
-) -> Measurement:
+def _record(session: Session, subject: Subject, timed: Timed, stage: Stage, earlier: list[Record]) -> Measurement:
     run, benchmark = session.run, session.run.target.benchmark
     here = environment()
     same_machine = [record for record in earlier if record.body["environment"] == here]
@@ -179,6 +175,7 @@ def _record(
             values=timed.values,
             seeds=timed.seeds,
             served=_finite(stage.model_dump(exclude={"name", "evidence"})),
+            foreign_cores=round(statistics.fmean(window.foreign_cores for window in timed.windows), 3),
             environment=here,
             artifact=artifact,
         )

@@ -12,6 +12,7 @@ from vibeserve.core.session import Session
 from vibeserve.core.target import fill
 from vibeserve.lab import isolation
 from vibeserve.lab.judging import Answer, ModelIds, Score, Stage, numeric, read_scores, score_input
+from vibeserve.profiler.control import control_answers, judge_against
 from vibeserve.profiler.pairs import Timed
 from vibeserve.profiler.sides import OUT_AT, client_mounts, client_values
 
@@ -22,6 +23,7 @@ JUDGED = 8
 def judge_served(session: Session, timed: Timed, scratch: Path) -> Stage:
     """Judge a few of the candidate's timed responses by the reference's teacher-forced gap.
 
+    In the dtype of the numeric stage the gap itself is limited; in another, it is compared with a control.
     Not applicable when the benchmark writes no `samples`. Raises InfrastructureFailed when it wrote none of
     the candidate's, or when scoring did not work.
     """
@@ -33,22 +35,19 @@ def judge_served(session: Session, timed: Timed, scratch: Path) -> Stage:
         )
     answers = draw_answers(timed)
     session.progress(f"judging {len(answers)} of the timed responses")
-    scores = _score(session, answers, scratch)
+    scores = _score(session, answers, scratch / "score")
     whole = [as_whole(answer, score) for answer, score in zip(answers, scores, strict=True)]
-    return numeric.judge(
-        whole,
-        scores,
-        max_gap=session.run.target.numeric.max_gap,
-        eos_ids=ModelIds.read(session.run.model).eos_ids,
-        name=STAGE,
-    )
+    run, limit = session.run, session.run.target.numeric.max_gap
+    eos_ids = ModelIds.read(run.model).eos_ids
+    if run.preset.dtype == run.target.numeric.dtype:
+        return numeric.judge(whole, scores, max_gap=limit, eos_ids=eos_ids, name=STAGE)
+    control = _score(session, control_answers(session, answers, scratch), scratch / "control-score")
+    return judge_against(control, whole, scores, floor=limit, eos_ids=eos_ids, name=STAGE)
 
 
 def draw_answers(timed: Timed) -> list[Answer]:
     """A sample of the candidate's timed responses that nobody could foresee."""
-    served = [
-        sample for window in timed.windows if window.side == "candidate" for sample in window.samples or ()
-    ]
+    served = [sample for window in timed.windows if window.side == "candidate" for sample in window.samples or ()]
     served = [sample for sample in served if sample.get("token_ids")]
     if not served:
         raise InfrastructureFailed(
@@ -81,9 +80,8 @@ def as_whole(answer: Answer, score: Score) -> Answer:
     return answer.model_copy(update=changes)
 
 
-def _score(session: Session, answers: list[Answer], scratch: Path) -> tuple[Score, ...]:
+def _score(session: Session, answers: list[Answer], out: Path) -> tuple[Score, ...]:
     run, reference = session.run, session.run.target.reference
-    out = scratch / "score"
     out.mkdir()
     (out / "answers.json").write_text(score_input(answers))
     values = client_values(run) | {

@@ -49,9 +49,7 @@ class Side:
             ) from error
 
 
-def start_side(
-    run: Run, stack: contextlib.ExitStack, tree: str, scratch: Path, *, is_candidate: bool
-) -> Side:
+def start_side(run: Run, stack: contextlib.ExitStack, tree: str, scratch: Path, *, is_candidate: bool) -> Side:
     """Start the system of `tree` from a fresh checkout and freeze it; `stack` stops it.
 
     A candidate sees its checkout and the model; only the reference sees the target.

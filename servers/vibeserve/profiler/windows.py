@@ -20,7 +20,10 @@ EVIDENCE_CHARACTERS = 2000
 
 @dataclass(frozen=True)
 class Window:
-    """What one benchmark run wrote. `value` is None when the benchmark itself declared it `void`."""
+    """What one benchmark run wrote. `value` is None when the benchmark itself declared it `void`.
+
+    `foreign_cores` is how many cores everything else on this machine kept busy meanwhile.
+    """
 
     pair: int
     side: str
@@ -29,6 +32,7 @@ class Window:
     void: str | None
     seconds: float
     service_cpu_s: float
+    foreign_cores: float
     document: dict[str, Any]
     samples: tuple[dict[str, Any], ...] | None
 
@@ -47,11 +51,10 @@ def run_window(session: Session, side: Side, pair: int, seed: int, out: Path) ->
     """
     out.mkdir()
     with side.running():
-        started, cpu_before = time.monotonic(), side.service.process.cpu_s()
-        outcome = isolation.run(
-            _job(session, side, seed, out), network=side.network, cancel=session.cancelled
-        )
+        started, cpu_before, busy_before = time.monotonic(), side.service.process.cpu_s(), busy_s()
+        outcome = isolation.run(_job(session, side, seed, out), network=side.network, cancel=session.cancelled)
         seconds, cpu_s = time.monotonic() - started, side.service.process.cpu_s() - cpu_before
+        foreign_s = busy_s() - busy_before - cpu_s - outcome.cpu_s
         if outcome.status == "cancelled":
             raise InfrastructureFailed("The session ended during the measurement.", "Call measure again.")
         side.require_alive()
@@ -67,9 +70,18 @@ def run_window(session: Session, side: Side, pair: int, seed: int, out: Path) ->
         void=void,
         seconds=seconds,
         service_cpu_s=cpu_s,
+        foreign_cores=round(max(0.0, foreign_s / seconds), 3),
         document={key: entry for key, entry in document.items() if key != "samples"},
         samples=_samples(document),
     )
+
+
+def busy_s() -> float:
+    """CPU seconds that this machine's cores have worked since boot."""
+    import psutil
+
+    times = psutil.cpu_times()
+    return float(times.user + times.system + getattr(times, "irq", 0.0) + getattr(times, "softirq", 0.0))
 
 
 def figure(document: dict[str, Any], path: str) -> tuple[float | None, str | None]:

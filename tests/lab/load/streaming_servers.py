@@ -45,9 +45,7 @@ async def raw_server(script: Script) -> AsyncIterator[str]:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(
-                int(line.split(b":")[1])
-                for line in head.split(b"\r\n")
-                if line.lower().startswith(b"content-length")
+                int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
             )
             await reader.readexactly(length)
             await script(writer)

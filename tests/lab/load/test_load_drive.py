@@ -1,9 +1,11 @@
 """The open loop: intended times, the cut-off, and every way a server can misbehave."""
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
 from streaming_servers import CHUNKED, DONE, HEAD, chunked, event, reset
@@ -14,9 +16,7 @@ from vibeserve.lab.load import Plan, Request, Sample, drive, poisson, summarize
 NOBODY = "http://127.0.0.1:9"
 
 
-def plan_of(
-    count: int = 1, *, gap_s: float = 0.0, window_s: float = 5.0, max_tokens: int = 4, chat: bool = False
-):
+def plan_of(count: int = 1, *, gap_s: float = 0.0, window_s: float = 5.0, max_tokens: int = 4, chat: bool = False):
     path = "/v1/chat/completions" if chat else "/v1/completions"
     body = {"prompt": "a", "max_tokens": max_tokens, "stream": True, "return_token_ids": True}
     return Plan(
@@ -94,6 +94,19 @@ async def test_draining_has_an_end(honest):
     server = await honest(delay_s=60)
     (sample,) = await drive(server.url, plan_of(window_s=0.1), drain_s=0.2)
     assert sample.error == "timed_out" and sample.http_status == 200
+
+
+async def test_a_cancelled_drive_leaves_nothing_behind(honest):
+    server = await honest(delay_s=60)
+    tasks = asyncio.all_tasks()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(drive(server.url, plan_of(20, gap_s=0.2, window_s=60)), 0.5)
+    assert not [thread for thread in threading.enumerate() if thread.name == "load-pacing"]
+    async with asyncio.timeout(5):
+        while server.disconnected < len(server.bodies):
+            await asyncio.sleep(0.01)
+    assert gc.isenabled() and len(server.bodies) < 20
+    assert not [task for task in asyncio.all_tasks() - tasks if "send" in str(task.get_coro())]
 
 
 async def test_an_endless_stream_ends_at_the_cutoff(raw):
@@ -279,9 +292,7 @@ async def test_the_command_writes_samples_and_summary(honest, tmp_path):
     server = await honest()
     at_s = poisson(40, 0.5, seed=1)
     body = {"prompt": "a", "max_tokens": 3}
-    plan = Plan(
-        requests=tuple(Request(at_s=at, path="/v1/completions", body=body) for at in at_s), window_s=0.5
-    )
+    plan = Plan(requests=tuple(Request(at_s=at, path="/v1/completions", body=body) for at in at_s), window_s=0.5)
     (tmp_path / "plan.json").write_text(plan.model_dump_json())
     out = tmp_path / "out.json"
     code, stderr = await run_cli(
@@ -297,9 +308,7 @@ async def test_the_command_writes_samples_and_summary(honest, tmp_path):
 async def test_a_dead_server_is_a_result_not_an_error(tmp_path):
     (tmp_path / "plan.json").write_text(plan_of(window_s=0.1).model_dump_json())
     out = tmp_path / "out.json"
-    code, _ = await run_cli(
-        "--url", "http://127.0.0.1:9", "--plan", str(tmp_path / "plan.json"), "--out", str(out)
-    )
+    code, _ = await run_cli("--url", "http://127.0.0.1:9", "--plan", str(tmp_path / "plan.json"), "--out", str(out))
     assert code == 0 and json.loads(out.read_text())["samples"][0]["error"] == "connect"
 
 

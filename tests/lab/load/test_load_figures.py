@@ -190,9 +190,7 @@ def test_poisson_arrivals_are_seeded_and_have_their_rate():
     assert statistics.stdev(gaps) == pytest.approx(statistics.fmean(gaps), rel=0.05)
 
 
-@pytest.mark.parametrize(
-    ("rate", "window"), [(0, 1), (-1, 1), (1, 0), (math.nan, 1), (math.inf, 1), (1, math.inf)]
-)
+@pytest.mark.parametrize(("rate", "window"), [(0, 1), (-1, 1), (1, 0), (math.nan, 1), (math.inf, 1), (1, math.inf)])
 def test_poisson_refuses_nonsense(rate, window):
     with pytest.raises(BadRequest):
         poisson(rate, window, seed=0)

@@ -25,7 +25,7 @@ class Network:
         except BaseException:
             self._supervisor.end()
             raise
-        self.holder_pid: int = event["init_pid"]
+        self.holder_pid: int = event["pid"]
 
     def probe(self, port: int, path: str, timeout_s: float = 1.0) -> int | None:
         """The HTTP status of GET 127.0.0.1:port/path inside the network; None without a timely answer."""

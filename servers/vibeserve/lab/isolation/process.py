@@ -26,12 +26,12 @@ def outcome_of(event: dict[str, Any]) -> Outcome:
 class Process:
     """A running sandbox, alive until it ends, is stopped, or its starter dies. Thread-safe."""
 
-    def __init__(self, supervisor: Supervisor, init_pid: int, log_path: Path) -> None:
+    def __init__(self, supervisor: Supervisor, pid: int, log_path: Path) -> None:
         self._supervisor = supervisor
         self._log_path = log_path
         self._exit: Outcome | None = None
         self._lock = threading.RLock()
-        self.pid = init_pid  # host pid of the sandbox's first process
+        self.pid = pid  # host pid of the process that all of the sandbox is below
 
     def running(self) -> bool:
         """Whether it has not ended yet."""
@@ -62,7 +62,7 @@ class Process:
 
     def pids(self) -> list[int]:
         """Host pids of every process in the sandbox; empty once it has ended."""
-        return [self.pid, *proctree.descendants(self.pid)] if self.running() else []
+        return proctree.descendants(self.pid) if self.running() else []
 
     def cpu_s(self) -> float:
         """CPU seconds spent so far by all its processes."""

@@ -18,11 +18,7 @@ def python_runtime() -> tuple[Mount, ...]:
         executable.resolve().parent.parent,
     }
     outside_usr = {path for path in needed if not path.is_relative_to(_ALWAYS_MOUNTED)}
-    roots = [
-        path
-        for path in outside_usr
-        if not any(path != other and path.is_relative_to(other) for other in needed)
-    ]
+    roots = [path for path in outside_usr if not any(path != other and path.is_relative_to(other) for other in needed)]
     return tuple(Mount(source=path, at=str(path)) for path in sorted(roots))
 
 

@@ -56,7 +56,7 @@ def start(job: Job, *, network: Network | None = None, log_path: Path) -> Proces
     except BaseException:
         supervisor.end()
         raise
-    return Process(supervisor, event["init_pid"], log_path)
+    return Process(supervisor, event["pid"], log_path)
 
 
 def limits_mechanism() -> str:
@@ -111,9 +111,7 @@ def _require_valid(job: Job) -> None:
 
 def _planned(mount: Mount, earlier: tuple[Mount, ...]) -> PlannedMount:
     if not mount.at.startswith("/") or mount.at == "/" or ".." in mount.at.split("/") or "\0" in mount.at:
-        raise BadRequest(
-            f"{mount.at!r} is no place to mount at.", "Give an absolute path without `..`, not `/`."
-        )
+        raise BadRequest(f"{mount.at!r} is no place to mount at.", "Give an absolute path without `..`, not `/`.")
     if not mount.source.exists():
         raise BadRequest(f"{mount.source} cannot be mounted.", "Mount a file or directory that exists.")
     for other in earlier:

@@ -134,6 +134,4 @@ def explain(evidence: str) -> VibeServeError:
     for signs, message, fix in _MACHINE_CAUSES:
         if any(sign in evidence for sign in signs):
             return InfrastructureFailed(message, fix, evidence)
-    return InfrastructureFailed(
-        f"The sandbox could not be set up ({evidence.strip()[-300:]}).", _RETRY, evidence
-    )
+    return InfrastructureFailed(f"The sandbox could not be set up ({evidence.strip()[-300:]}).", _RETRY, evidence)

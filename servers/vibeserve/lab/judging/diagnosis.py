@@ -66,9 +66,7 @@ def _phase(wrong: Sequence[int]) -> str:
     if all(first == 0 for first in wrong):
         return "It is always the very first token: look at the prompt's encoding and the prefill."
     if all(first > 0 for first in wrong):
-        return (
-            "First tokens are right, later ones are not: look at decoding (positions, masks, cache writes)."
-        )
+        return "First tokens are right, later ones are not: look at decoding (positions, masks, cache writes)."
     return "Both first and later tokens are wrong."
 
 

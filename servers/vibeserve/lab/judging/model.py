@@ -25,9 +25,7 @@ class ModelIds(BaseModel):
         """
         config = _document(folder / "config.json")
         if not isinstance(config.get("vocab_size"), int):
-            raise BadRequest(
-                f"{folder / 'config.json'} names no vocab_size.", "Give a Hugging Face snapshot."
-            )
+            raise BadRequest(f"{folder / 'config.json'} names no vocab_size.", "Give a Hugging Face snapshot.")
         generation = folder / "generation_config.json"
         eos = _document(generation).get("eos_token_id") if generation.exists() else None
         eos = config.get("eos_token_id") if eos is None else eos
@@ -39,9 +37,7 @@ def _document(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise BadRequest(
-            f"{path} cannot be read as JSON.", "Give a complete local model snapshot."
-        ) from error
+        raise BadRequest(f"{path} cannot be read as JSON.", "Give a complete local model snapshot.") from error
     if not isinstance(document, dict):
         raise BadRequest(f"{path} is not a JSON object.", "Give a complete local model snapshot.")
     return document

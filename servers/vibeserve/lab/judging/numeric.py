@@ -83,9 +83,7 @@ def _texts(answers: Sequence[Answer], scores: Sequence[Score]) -> list[str]:
     ]
 
 
-def _measured(
-    answers: Sequence[Answer], scores: Sequence[Score], max_gap: float
-) -> dict[str, float | int | str]:
+def _measured(answers: Sequence[Answer], scores: Sequence[Score], max_gap: float) -> dict[str, float | int | str]:
     gaps = sorted(gap for score in scores for gap in score.gaps)
     measured: dict[str, float | int | str] = {
         "answers": len(answers),

@@ -56,8 +56,7 @@ def draw(pool: Sequence[str], spec: DrawSpec, *, seed: int, vocabulary: int) -> 
     generator = random.Random(seed)  # noqa: S311  (reproducible from the record; the seed is secret)
     arrivals = _arrivals(generator, spec.prompts)
     requests = tuple(
-        _request(generator, at_s, text(generator, pool, spec.prompt_tokens), spec, vocabulary)
-        for at_s in arrivals
+        _request(generator, at_s, text(generator, pool, spec.prompt_tokens), spec, vocabulary) for at_s in arrivals
     )
     return Plan(requests=requests, window_s=arrivals[-1] + 0.1)
 

@@ -45,9 +45,7 @@ def judge(samples: Sequence[Sample], *, name: str = "repeat") -> Stage:
     fresh, repeats = samples[1::2], samples[2::2]
     broken = sum(not sample.completed for sample in samples)
     if broken:
-        return Stage(
-            name=name, status="failed", feedback=f"{broken} of {len(samples)} streams did not complete."
-        )
+        return Stage(name=name, status="failed", feedback=f"{broken} of {len(samples)} streams did not complete.")
     ratios = {"total_ratio": _ratio([_total_s(s) for s in repeats], [_total_s(s) for s in fresh])}
     if statistics.median(_decode_s(sample) for sample in fresh) >= MIN_DECODE_S:
         ratios["decode_ratio"] = _ratio([_decode_s(s) for s in repeats], [_decode_s(s) for s in fresh])

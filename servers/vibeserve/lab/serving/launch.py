@@ -87,9 +87,7 @@ def launch(
     log tail; InfrastructureFailed when the port is taken beforehand or the sandbox fails.
     """
     if listeners(network.holder_pid, port):
-        raise InfrastructureFailed(
-            f"Port {port} is already taken in this network.", "Stop what listens there."
-        )
+        raise InfrastructureFailed(f"Port {port} is already taken in this network.", "Stop what listens there.")
     values = {
         "python": sys.executable,
         "port": str(port),
@@ -117,9 +115,7 @@ def _filled(command: tuple[str, ...], values: dict[str, str]) -> tuple[str, ...]
         return tuple(word.format(**values) for word in command)
     except (KeyError, IndexError, ValueError) as error:
         known = " ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
-        raise BadRequest(
-            f"The launch command has an unknown placeholder: {error}.", f"Use {known}."
-        ) from error
+        raise BadRequest(f"The launch command has an unknown placeholder: {error}.", f"Use {known}.") from error
 
 
 def _await_health(service: Service, spec: LaunchSpec, network: Network, port: int, deadline: float) -> None:

@@ -4,6 +4,11 @@
 import os
 
 _PREFIX = "vibeserve"
+_V1_CONTROLLERS = {
+    "memory": ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
+    "pids": ("pids.max",),
+    "cpuacct": (),
+}
 
 
 class Group:
@@ -25,6 +30,15 @@ class Group:
             fields = dict(line.split() for line in file)
         return int(fields.get("oom_kill", "0"))
 
+    def cpu_s(self) -> float:
+        """CPU seconds of all that ever joined."""
+        directory = self._directories[-1]
+        if self.version == "v2":
+            with open(f"{directory}/cpu.stat") as file:
+                return int(dict(line.split() for line in file)["usage_usec"]) / 1e6
+        with open(f"{directory}/cpuacct.usage") as file:
+            return int(file.read()) / 1e9
+
     def remove(self) -> None:
         """Remove the group once its processes are dead."""
         for directory in self._directories:
@@ -39,12 +53,9 @@ def create(memory_bytes: int, processes: int) -> Group | None:
             directory = _create_v2(parent, memory_bytes, processes)
             if directory:
                 return Group("v2", [directory])
-    if "memory" in mounts and "pids" in mounts:
-        limits = {
-            "memory": [("memory.limit_in_bytes", memory_bytes), ("memory.memsw.limit_in_bytes", memory_bytes)]
-        }
-        limits["pids"] = [("pids.max", processes)]
-        directories = [_create_v1(mounts[name], name, values) for name, values in limits.items()]
+    if all(name in mounts for name in _V1_CONTROLLERS):
+        limits = {"memory": memory_bytes, "pids": processes, "cpuacct": 0}
+        directories = [_create_v1(mounts[name], name, limits[name]) for name in _V1_CONTROLLERS]
         if all(directories):
             return Group("v1", directories)
         for directory in filter(None, directories):
@@ -61,7 +72,7 @@ def _mounts() -> dict[str, str]:
             if kind == "cgroup2":
                 found["cgroup2"] = path
             elif kind == "cgroup":
-                found.update({name: path for name in options.split(",") if name in ("memory", "pids")})
+                found.update({name: path for name in options.split(",") if name in _V1_CONTROLLERS})
     return found
 
 
@@ -83,19 +94,18 @@ def _parents(mount: str, own: str) -> list[str]:
     return [path for path in dict.fromkeys(reversed(parents)) if os.path.isdir(path)]
 
 
-def _create_v1(mount: str, controller: str, limits: list[tuple[str, int]]) -> str:
+def _create_v1(mount: str, controller: str, limit: int) -> str:
     for parent in _parents(mount, _own_path(controller)):
         directory = _make(parent)
-        if not directory:
-            continue
         try:
-            for name, value in limits:
+            for name in _V1_CONTROLLERS[controller] if directory else ():
                 if os.path.exists(f"{directory}/{name}"):
-                    _write(f"{directory}/{name}", str(value))
+                    _write(f"{directory}/{name}", str(limit))
         except OSError:
             _remove(directory)
             continue
-        return directory
+        if directory:
+            return directory
     return ""
 
 

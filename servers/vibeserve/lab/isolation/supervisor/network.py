@@ -1,4 +1,3 @@
-# ruff: noqa: PTH123
 """Main of the process that holds a private network: loopback only, shared by the sandboxes that join it."""
 
 import fcntl
@@ -9,7 +8,7 @@ import socket
 import struct
 import time
 
-from . import plan, syscalls, uids
+from . import namespaces, plan, syscalls, uids
 from .watch import report
 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
@@ -24,7 +23,7 @@ def main(caller: int) -> None:
     except OSError as error:
         report({"event": "failed", "evidence": f"{error}"})
         return
-    report({"event": "started", "init_pid": os.getpid()})
+    report({"event": "started", "pid": os.getpid()})
     while os.getppid() == caller:
         if not select.select([0], [], [], _CALLER_POLL_S)[0]:
             continue
@@ -37,22 +36,13 @@ def main(caller: int) -> None:
 
 
 def _enter_private_network() -> None:
-    uid = os.geteuid()
-    if uid == 0:
-        sandbox_uid, _lock = uids.allocate()
+    if os.geteuid() == 0:
+        uid, _lock = uids.allocate()
         syscalls.unshare(syscalls.CLONE_NEWNET)
         _raise_loopback()
-        uids.drop_to(sandbox_uid)
+        uids.drop_to(uid)
         return
-    gid = os.getegid()
-    syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNET)
-    for name, content in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{uid} {uid} 1"),
-        ("gid_map", f"{gid} {gid} 1"),
-    ):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(content)
+    namespaces.enter_user_namespace(syscalls.CLONE_NEWNET)
     _raise_loopback()
 
 

@@ -2,13 +2,12 @@
 
 import os
 
-from . import capture, cgroups, child, plan, syscalls, uids, watch
+from . import capture, cgroups, child, plan, uids, watch
 
 
 def main(caller: int) -> None:
     """Run the plan on standard input; report "started", then "ended" or "failed"."""
     wanted = plan.decode(plan.read_line(0))
-    syscalls.become_subreaper()
     group = None
     try:
         # Opened first: staging hides the host's /tmp from us.

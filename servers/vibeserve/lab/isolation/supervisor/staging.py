@@ -24,7 +24,7 @@ def stage(mounts: list[PlannedMount], uid: int) -> list[PlannedMount]:
     syscalls.make_mounts_private()
     mappings: dict[int, int] = {}
     trees = [(_cloned(mount, uid, mappings), os.stat(mount.source).st_mode) for mount in mounts]
-    syscalls.mount_tmpfs(STAGE, "mode=0711,size=1m")
+    syscalls.mount("tmpfs", STAGE, "mode=0711,size=1m")
     staged = []
     for number, (mount, (tree, mode)) in enumerate(zip(mounts, trees, strict=True)):
         path = f"{STAGE}/{number}"

@@ -5,10 +5,10 @@ import os
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
 _MS_REC, _MS_PRIVATE, _MS_NOSUID, _MS_NODEV = 1 << 14, 1 << 18, 2, 4
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the same on every architecture
 _OPEN_TREE_CLONE = 1
@@ -45,16 +45,9 @@ def setns(fd: int) -> None:
     _checked(_libc.setns(fd, 0), "setns")
 
 
-def die_with_parent(parent: int) -> None:
-    """Be killed when `parent` dies; at once if it already has."""
+def set_parent_death_signal() -> None:
+    """Be killed when the parent dies from now on."""
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0), "prctl")
-    if os.getppid() != parent:
-        os._exit(125)
-
-
-def become_subreaper() -> None:
-    """Inherit orphans below this process, so that their end can be waited for."""
-    _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
 
 
 def make_mounts_private() -> None:
@@ -62,10 +55,11 @@ def make_mounts_private() -> None:
     _checked(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "mount --make-rprivate /")
 
 
-def mount_tmpfs(path: str, options: str) -> None:
-    """Mount an empty tmpfs over `path`."""
-    result = _libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", _MS_NOSUID | _MS_NODEV, options.encode())
-    _checked(result, f"mount tmpfs on {path}")
+def mount(kind: str, path: str, options: str = "") -> None:
+    """Mount a new file system of this kind over `path`."""
+    flags = _MS_NOSUID | _MS_NODEV
+    result = _libc.mount(kind.encode(), os.fsencode(path), kind.encode(), flags, options.encode())
+    _checked(result, f"mount {kind} on {path}")
 
 
 def clone_tree(path: str) -> int:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import resource
 import select
 import signal
 import time
@@ -11,7 +10,7 @@ import time
 from . import proctree
 from .capture import Capture, LogFile
 from .cgroups import Group
-from .child import OWN_PROCESSES, Child
+from .child import Child
 from .plan import Plan
 
 _TICK_MS = 50
@@ -23,9 +22,7 @@ _NO_SUCH_PROGRAM = 127  # as shells say it
 class Watch:
     """The event loop of a supervisor: output, limits, the caller's pipe, the end."""
 
-    def __init__(
-        self, plan: Plan, child: Child, group: Group | None, log: LogFile | None, caller: int
-    ) -> None:
+    def __init__(self, plan: Plan, child: Child, group: Group | None, log: LogFile | None, caller: int) -> None:
         self._plan, self._child, self._group = plan, child, group
         self._stdout = Capture(plan.output_kept_bytes)
         self._streams = {child.stdout: self._stdout}
@@ -35,7 +32,6 @@ class Watch:
         self._log, self._caller = log, caller
         self._bwrap = os.pidfd_open(child.pid)
         self._status_lines = bytearray()
-        self._init: tuple[int, int] | None = None  # pid and pidfd of the sandbox's first process
         self._exit_code: int | None = None
         self._verdict: str | None = None  # why we ended it
         self._started_at = time.monotonic()
@@ -78,19 +74,10 @@ class Watch:
             self._status_lines = rest
             event = json.loads(line)
             if "child-pid" in event:
-                self._release(event["child-pid"])
+                self._started_at = time.monotonic()
+                report({"event": "started", "pid": self._child.pid, "limits": self._mechanism()})
             if "exit-code" in event:
                 self._exit_code = event["exit-code"]
-
-    def _release(self, pid: int) -> None:
-        """Bound the sandbox's processes and let the command start."""
-        self._init = (pid, os.pidfd_open(pid))
-        if os.geteuid() != 0:  # the user's other processes do not count in the sandbox's user namespace
-            limit = self._plan.processes + OWN_PROCESSES
-            resource.prlimit(pid, resource.RLIMIT_NPROC, (limit, limit))
-        self._started_at = time.monotonic()
-        os.close(self._child.release)
-        report({"event": "started", "init_pid": pid, "limits": self._mechanism()})
 
     def _mechanism(self) -> str:
         return f"cgroup {self._group.version}" if self._group else "rlimits and polling"
@@ -108,13 +95,16 @@ class Watch:
             self._verdict = "out_of_memory"
 
     def _cpu_spent(self) -> bool:
-        limit = self._plan.cpu_s
-        return limit is not None and proctree.cpu_s(proctree.descendants(os.getpid())) > limit
+        if not self._group:  # the kernel forgets the time of what dies with its namespace
+            self._cpu_s = max(self._cpu_s, proctree.cpu_s(proctree.descendants(self._child.pid)))
+        elif self._plan.cpu_s is not None:
+            self._cpu_s = self._group.cpu_s()
+        return self._plan.cpu_s is not None and self._cpu_s > self._plan.cpu_s
 
     def _memory_spent(self) -> bool:
         if self._group:
             return self._group.memory_kills() > 0
-        return proctree.memory_bytes(proctree.descendants(os.getpid())) > self._plan.memory_bytes
+        return proctree.memory_bytes(proctree.descendants(self._child.pid)) > self._plan.memory_bytes
 
     def _end(self) -> dict[str, object]:
         """Kill what is left, wait until all of it is dead, read what it wrote, say what happened."""
@@ -142,21 +132,10 @@ class Watch:
         }
 
     def _kill(self) -> None:
-        """SIGKILL the pid namespace through its first process, then reap (we are its subreaper)."""
-        # The kernel forgets the CPU time of what dies with its namespace, so it is read before.
-        spent_s = proctree.cpu_s(proctree.descendants(os.getpid()))
-        with contextlib.suppress(ProcessLookupError):
-            if self._init:
-                signal.pidfd_send_signal(self._init[1], signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._bwrap, signal.SIGKILL)
-        while True:
-            try:
-                _, _, usage = os.wait4(-1, 0)
-            except ChildProcessError:
-                break
-            self._cpu_s += usage.ru_utime + usage.ru_stime
-        self._cpu_s = max(self._cpu_s, spent_s)
+        """SIGKILL the first process of the pid namespace; it can be reaped when all in it are dead."""
+        signal.pidfd_send_signal(self._bwrap, signal.SIGKILL)
+        _, _, usage = os.wait4(self._child.pid, 0)
+        self._cpu_s = self._group.cpu_s() if self._group else max(self._cpu_s, usage.ru_utime + usage.ru_stime)
 
     def _drain(self, fd: int) -> None:
         """What is still in a pipe whose writers are dead: at most its capacity."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from round_arguments import CONTRACT, Call, Submit
 
 from vibeserve.checkpoints.server import box
 from vibeserve.core.run import Run
@@ -12,10 +13,6 @@ from vibeserve.core.tools import Tool
 from vibeserve.issues.server import box as issues_box
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in [*box.tools, *issues_box.tools]}
-CONTRACT = {"hypothesis": "Batching doubles tokens/s.", "criteria": ["ratio above 1.5"]}
-CLOSING = {"decision": "discard", "hypothesis": "untested", "issue_status": "reopen", "reason": "why not"}
-
-Call = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
@@ -41,7 +38,7 @@ def opened(call: Call, issue: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def submit(call: Call, run: Run) -> Callable[..., dict[str, Any]]:
+def submit(call: Call, run: Run) -> Submit:
     """Edits the workspace and submits it: `submit(serve="text")` writes serve.py."""
 
     def make(note: str = "", **files: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Gated candidates of the toy target, made with the real repository and the real ledger."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,11 +8,24 @@ import pytest
 
 from toy.fixtures import *  # noqa: F403
 from toy.fixtures import candidate_tree
+from vibeserve.core.errors import InfrastructureFailed
 from vibeserve.core.evidence import GATE_KINDS
 from vibeserve.core.roles import Actor, Role, system_actor
 from vibeserve.core.run import Run
 from vibeserve.core.session import Session
-from vibeserve.lab.trees.repository import Repository
+from vibeserve.lab import isolation
+from vibeserve.lab.trees import Repository
+
+
+@pytest.fixture(scope="session")
+def sandboxes_work() -> None:
+    """Skips where this machine has no sandbox, unless REQUIRE_BWRAP=1 makes that a failure."""
+    try:
+        assert isolation.run(isolation.Job(("true",))).ok
+    except InfrastructureFailed as error:
+        if os.environ.get("REQUIRE_BWRAP") == "1":
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 
 from toy.fixtures import HERE
 from vibeserve.core.errors import CandidateFailed
+from vibeserve.core.evidence import candidate_record
 from vibeserve.lab.judging import Answer, Score
 from vibeserve.profiler.control import judge_against
 from vibeserve.profiler.measuring import measure
@@ -12,7 +13,7 @@ ANSWERING = """
 import asyncio, json, sys, urllib.request
 out, url = sys.argv[1], sys.argv[2]
 samples = []
-for number in range(3):
+for number in range(2):
     body = dict(prompt=f'asked {number}', max_tokens=6, stream=True)
     data = json.dumps(body).encode()
     answer = urllib.request.urlopen(urllib.request.Request(url + '/v1/completions', data)).read()
@@ -27,7 +28,7 @@ json.dump(dict(headline=dict(tokens_per_s=100), samples=samples), open(out, 'w')
 
 
 def bfloat16_run(toy_run):
-    """A run whose preset ships another dtype, with a benchmark that asks three questions."""
+    """A run whose preset ships another dtype, with a benchmark that asks two questions."""
     declared = (HERE / "target" / "target.toml").read_text()
     command = next(line for line in declared.splitlines() if "benchmark.py" in line)
     code = ANSWERING.replace("{", "{{").replace("}", "}}").replace("\\", "\\\\").replace("\n", "\\n")
@@ -35,17 +36,25 @@ def bfloat16_run(toy_run):
     return toy_run((command, asking), ('[presets.tiny]\ndtype = "float32"', '[presets.tiny]\ndtype = "bf16"'))
 
 
+def tree_of(run, candidate):
+    return candidate_record(run.ledger, candidate).body["tree"]
+
+
+@pytest.mark.usefixtures("sandboxes_work")
 def test_an_honest_candidate_passes_beside_its_control(toy_run, submit, evaluator):
     run = bfloat16_run(toy_run)
-    result = measure(evaluator(run), submit(run, "honest"), "baseline")
+    parent = tree_of(run, submit(run, "honest"))
+    result = measure(evaluator(run), submit(run, "honest", base=parent), "parent")
     assert result.served.status == "passed" and result.served.measured["control_mean_gap"] == 0
     assert result.served.threshold == {"max_ratio_to_control": 2.0, "floor": 1e-3}
 
 
+@pytest.mark.usefixtures("sandboxes_work")
 def test_a_wrong_candidate_fails_beside_its_control(toy_run, submit, evaluator):
     run = bfloat16_run(toy_run)
+    parent = tree_of(run, submit(run, "honest"))
     with pytest.raises(CandidateFailed, match="times those of the reference"):
-        measure(evaluator(run), submit(run, "wrong_token"), "baseline")
+        measure(evaluator(run), submit(run, "wrong_token", base=parent), "parent")
 
 
 def judged(mine: list[float], honest: list[float], **changes):

@@ -10,6 +10,8 @@ from vibeserve.core.evidence import candidate_record, evidence_on
 from vibeserve.profiler.measuring import measure
 from vibeserve.profiler.server import box
 
+pytestmark = pytest.mark.usefixtures("sandboxes_work")
+
 ENGINES = HERE / "engines"
 # Writes a figure at once, so that the protocol around it can be tested in seconds.
 INSTANT = """command = ["{python}", "-I", "-c", "import json,random,sys; json.dump(dict(headline=dict(\

@@ -32,6 +32,7 @@ class Engine:
 """
 
 
+@pytest.mark.usefixtures("sandboxes_work")
 def test_only_the_side_being_timed_runs(toy_run, submit, tmp_path):
     run = toy_run()
     submit(run, BUSY)

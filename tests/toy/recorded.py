@@ -32,7 +32,7 @@ def _step(step: "Call | EditStep") -> dict[str, Any]:
     if isinstance(step, EditStep):
         return step.model_dump()
     tool, arguments = step
-    expect = {"status": arguments.pop("expect")} if "expect" in arguments else {}
+    expect = {"outcome": arguments.pop("expect")} if "expect" in arguments else {}
     return {"tool": tool, "arguments": arguments, "expect": expect}
 
 

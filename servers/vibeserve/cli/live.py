@@ -61,8 +61,8 @@ def _outcome(tool: str, result: dict[str, Any]) -> str:
     if tool == "run_gate":
         stages = result.get("stages", [])
         last = stages[-1] if stages else {}
-        detail = "" if result.get("status") == "passed" else f" at {last.get('name')}: {last.get('feedback', '')}"
-        return f"{result.get('gate')} {result.get('status')}{detail}"[:NOTE_CHARACTERS]
+        detail = "" if result["outcome"] == "passed" else f" at {last.get('name')}: {last.get('feedback', '')}"
+        return f"{result['gate']} {result['outcome']}{detail}"[:NOTE_CHARACTERS]
     if tool == "measure":
         change = f"{result['against_value']:.4g} → {result['value']:.4g} {result['unit']}"
         low, high = result["ci95"]

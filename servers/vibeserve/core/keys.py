@@ -49,11 +49,14 @@ class RunKey:
         return self._private.sign(text.encode()).hex()
 
     def verify(self, text: str, signature: str) -> bool:
-        """Whether `signature` (hex) is this key's signature of `text`."""
+        """Whether `signature` (hex, lower case and nothing else) is this key's signature of `text`."""
         from cryptography.exceptions import InvalidSignature
 
         try:
-            self._private.public_key().verify(bytes.fromhex(signature), text.encode())
+            given = bytes.fromhex(signature)
+            if given.hex() != signature:
+                return False
+            self._private.public_key().verify(given, text.encode())
         except (InvalidSignature, ValueError):
             return False
         return True

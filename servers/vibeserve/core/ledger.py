@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -149,11 +150,10 @@ def record_hash(*fields: int | str) -> str:
 
 def from_row(row: sqlite3.Row) -> Record:
     """A record from its stored row."""
-    actor = json.loads(row["actor"])
     return Record(
         seq=row["seq"],
         at=row["at"],
-        actor=Actor(Role(actor["role"]), actor["session"], actor["client"], actor["assurance"]),
+        actor=_actor(row["actor"]),
         kind=row["kind"],
         subject=row["subject"],
         body=json.loads(row["body"]),
@@ -161,3 +161,10 @@ def from_row(row: sqlite3.Row) -> Record:
         hash=row["hash"],
         signature=row["signature"],
     )
+
+
+@lru_cache(maxsize=256)
+def _actor(stored: str) -> Actor:
+    """An actor from its stored text, which all records of a turn share."""
+    fields = json.loads(stored)
+    return Actor(Role(fields["role"]), fields["session"], fields["client"], fields["assurance"])

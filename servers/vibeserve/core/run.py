@@ -145,6 +145,7 @@ def create_run(
     _snapshot_target(folder, layout.target)
     if (layout.target / "start").is_dir():
         shutil.copytree(layout.target / "start", layout.workspace, dirs_exist_ok=True)
+        _make_writable(layout.workspace)
     layout.memory.write_text(MEMORY_START)
     key = RunKey.create(layout.key)
     run = Run(layout)
@@ -177,6 +178,12 @@ def open_run(root: Path) -> Run:
 def new_run_id(target: str) -> str:
     """A readable id that no other run has: time, target and four random hex digits."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{target}-{secrets.token_hex(2)}"
+
+
+def _make_writable(folder: Path) -> None:
+    """What was copied from the target's snapshot is read-only; the workspace is there to be edited."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(path.stat().st_mode | stat.S_IWUSR)
 
 
 def _snapshot_target(folder: Path, snapshot: Path) -> None:

@@ -48,14 +48,13 @@ def file_issue(
         issues = backlog(run.ledger)
         same = _same(fields["title"], fields["dedupe_key"], issues)
         if same is not None:
-            return _answer(same, issues, existing=True)
+            return _answer(same.id, same.title, issues, same)
         _require_allowance(session, kind)
         name = f"I{len(issues) + 1}"
         wanted = checks.checked_dependencies(name, depends_on, issues)
         filed = fields | {"issue": name, "version": 1, "status": "open", "depends_on": wanted}
         session.append(tx, "issue.filed", name, filed)
-        issues = backlog(run.ledger)
-    return _answer(issues[name], issues, existing=False)
+    return _answer(name, str(fields["title"]), issues, None)
 
 
 def _same(title: object, key: object, issues: dict[str, Issue]) -> Issue | None:
@@ -75,33 +74,35 @@ def _require_allowance(session: Session, kind: IssueKind) -> None:
     if session.role is Role.JUDGE and kind != "bug":
         raise Refused("The Accuracy Judge files bugs only.", "File it as a bug, or say it in the verdict's feedback.")
     cap = CAP_PER_SESSION.get(session.role)
+    if cap is None:
+        return
     filed = len(session.run.ledger.records("issue.filed", session=session.actor.session))
-    if cap is not None and filed >= cap:
+    if filed >= cap:
         raise BudgetSpent(
             f"The {session.role} has filed {filed} of {cap} issues in this turn.",
             "Add what else matters as a comment with update_issue.",
         )
 
 
-def _answer(issue: Issue, issues: dict[str, Issue], *, existing: bool) -> FiledIssue:
+def _answer(name: str, title: str, issues: dict[str, Issue], existing: Issue | None) -> FiledIssue:
     return FiledIssue(
-        issue=issue.id,
-        version=issue.version,
-        title=issue.title,
-        status=issue.shown_status,
-        existing=existing,
-        similar=_similar(issue, issues),
+        issue=name,
+        version=existing.version if existing else 1,
+        title=title,
+        status=existing.shown_status if existing else "open",
+        existing=existing is not None,
+        similar=_similar(name, title, issues),
     )
 
 
-def _similar(filed: Issue, issues: dict[str, Issue]) -> list[Similar]:
+def _similar(name: str, title: str, issues: dict[str, Issue]) -> list[Similar]:
     """Other issues whose titles share at least half of all words (Jaccard index)."""
-    words = _words(filed.title)
+    words = _words(title)
     scored = []
     for issue in issues.values():
         other = _words(issue.title)
         score = len(words & other) / max(1, len(words | other))
-        if issue.id != filed.id and score >= SIMILAR_FROM:
+        if issue.id != name and score >= SIMILAR_FROM:
             scored.append((score, issue))
     scored.sort(key=lambda item: -item[0])
     return [

@@ -46,7 +46,7 @@ def read(run: Run) -> Document:
 
 def edit(session: Session, name: str, text: str, version: str) -> str:
     """Replace a section, compare-and-set on its version ("" for one that is new); returns the new version."""
-    run = session.run
+    run, text = session.run, text.strip()
     with _locked(run):
         before = _settled(run)
         current = find(split(before), name)

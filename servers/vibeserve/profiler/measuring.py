@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vibeserve.core.artifacts import printable
 from vibeserve.core.errors import CandidateFailed, InfrastructureFailed, NotFound, Refused
 from vibeserve.core.evidence import GATE_KINDS, candidate_record, evidence_on
 from vibeserve.core.ledger import Record
@@ -116,7 +117,9 @@ def _time(session: Session, subject: Subject, scratch: Path, begun: float) -> Ti
             try:
                 return time_pairs(session, candidate, other, scratch)
             except CandidateFailed as error:
-                feedback = f"{error.message} {error.evidence[-900:]}"
+                feedback = (
+                    f"{error.message}\nEnd of its log (the candidate's words):\n{printable(error.evidence)[-900:]}"
+                )
                 stage = Stage(name=STAGE, status="failed", feedback=feedback, evidence=error.evidence)
                 raise _fail_gate(session, subject, stage, begun) from error
 
@@ -154,6 +157,7 @@ def _record(session: Session, subject: Subject, timed: Timed, stage: Stage, earl
     windows = [window.to_json() for window in timed.windows]
     artifact = run.artifacts.put(json.dumps(windows, indent=1), "measurement.json")
     with run.tx() as tx:
+        _require_gate(run, subject)  # another measurement may have failed the tree meanwhile
         measurement = Measurement(
             measurement=f"M{run.ledger.count('measurement.recorded') + 1}",
             candidate=subject.candidate,

@@ -10,7 +10,7 @@ from vibeserve.core.errors import CandidateFailed, InfrastructureFailed
 from vibeserve.core.run import Run
 from vibeserve.lab.isolation import Limits, Mount, Network, python_runtime, vibeserve_source
 from vibeserve.lab.serving import LaunchSpec, Service, launch
-from vibeserve.lab.trees.repository import Repository
+from vibeserve.lab.trees import Repository
 
 REFERENCE = "reference"
 TARGET_AT, MODEL_AT, OUT_AT = "/target", "/model", "/out"

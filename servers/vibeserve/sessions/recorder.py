@@ -44,8 +44,8 @@ class Recorder:
         self._symbols.learn(result)
         if "job" not in arguments:
             self._write(CallStep(tool=tool.name, arguments=symbolic))
-        if tool.name == "run_gate" and "status" in result and result["status"] != "running":
-            self._expect({"status": result["status"]})
+        if tool.name == "run_gate" and "outcome" in result:
+            self._expect({"outcome": result["outcome"]})
         return result
 
     def _note_edit(self) -> None:

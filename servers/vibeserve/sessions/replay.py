@@ -58,7 +58,7 @@ class ReplayClient:
         arguments = symbols.resolve(step.arguments)
         result = await connection.call(tool.name, arguments, tool.long_running)
         for _ in range(MAX_RERUNS):
-            if result.get("status") != "inconclusive":
+            if "gate" not in result or result["outcome"] != "inconclusive":
                 break
             result = await connection.call(tool.name, arguments, tool.long_running)
         for field, expected in step.expect.items():

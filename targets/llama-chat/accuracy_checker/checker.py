@@ -3,7 +3,8 @@
 Usage: python -I checker.py --url URL --model DIR --seed N --out result.json
 The cases are those of data.json and a few drawn from the seed, asked one after the other. Each answer is
 forced through the reference: a token passes when its logit is within 1e-3 of the largest, which forgives
-near-ties and nothing else. Result: {"passed": bool, "cases": n, "max_gap": x, "failures": [...]}.
+near-ties and nothing else. Bodies that break the contract must be refused.
+Result: {"passed": bool, "cases": n, "max_gap": x, "failures": [...]}.
 """
 
 import argparse
@@ -17,12 +18,18 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reference"))
 
-from client import BrokenStream, Streamed, ask
+from client import BrokenStream, Streamed, ask, status
 from snapshot import Snapshot
 
 CASES = Path(__file__).resolve().parent / "data.json"
 MAX_GAP = 1e-3
 SEEDED_CASES = 5
+# Bodies that break the contract: a server that lets them through fails somewhere less clear.
+REFUSED = (
+    {"prompt": ["a", "list"], "max_tokens": 1, "stream": True},
+    {"prompt": "no room for an answer", "max_tokens": 0, "stream": True},
+    {"prompt": "more than any context", "max_tokens": 10**9, "stream": True},
+)
 WORDS = ("river", "lamp", "seven", "under", "cloud", "paper", "green", "walk", "early", "stone", "bridge")
 
 
@@ -75,6 +82,7 @@ def check(url: str, snapshot: Snapshot, cases: list[dict[str, Any]]) -> dict[str
             wrong = None if gap <= MAX_GAP else f"a token lies {gap:.3g} below the reference's choice"
         if wrong:
             failures.append(f"case {place} ({case['endpoint']}): {wrong}")
+    failures += [f"{body} was not refused with status 400" for body in REFUSED if status(url, body) != 400]
     return {"passed": not failures, "cases": len(cases), "max_gap": largest, "failures": failures}
 
 

@@ -29,18 +29,31 @@ def ask(url: str, case: dict[str, Any]) -> Streamed:
     """Stream one answer greedily. Raises BrokenStream when it does not come whole."""
     body = {key: value for key, value in case.items() if key != "endpoint"}
     body |= {"temperature": 0, "stream": True, "return_token_ids": True}
-    request = urllib.request.Request(
-        url.rstrip("/") + PATHS[case["endpoint"]],
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    # Straight to the server: a proxy of the environment has no part in this.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=SILENCE_S) as response:
+        with post(url + PATHS[case["endpoint"]], body) as response:
             return read(response)
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, IndexError) as error:
         raise BrokenStream(f"{type(error).__name__}: {error}") from error
+
+
+def status(url: str, body: dict[str, Any]) -> int:
+    """The status with which a completion request is answered; 0 when there is no answer."""
+    try:
+        with post(url + PATHS["completions"], body) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except (OSError, http.client.HTTPException):
+        return 0
+
+
+def post(url: str, body: dict[str, Any]) -> http.client.HTTPResponse:
+    """Send a body straight to the server: a proxy of the environment has no part in this."""
+    request = urllib.request.Request(url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    response: http.client.HTTPResponse = opener.open(request, timeout=SILENCE_S)
+    return response
 
 
 def read(response: http.client.HTTPResponse) -> Streamed:

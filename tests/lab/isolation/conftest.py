@@ -39,6 +39,10 @@ class Caller:
         job = Job((sys.executable, "-I", "-c", code), (*python_runtime(), *mounts), limits=Limits(**limits))
         return run(job)
 
+    def command(self, *arguments: str) -> tuple[list[str], dict[str, str]]:
+        """(command, environment) of a Python process of this caller that can import the package."""
+        return [sys.executable, *arguments], dict(os.environ)
+
     def directory(self, name: str) -> Path:
         path = self.folder / name
         path.mkdir()
@@ -62,19 +66,15 @@ class OrdinaryCaller(Caller):
         answer = self.answer({"command": ["{python}", "-I", "-c", code], "mounts": places, "limits": limits, "env": {}})
         return Outcome(**answer)
 
-    def answer(self, asked: dict[str, Any], *, through: tuple[str, ...] = ()) -> dict[str, Any]:
+    def command(self, *arguments: str, through: tuple[str, ...] = ()) -> tuple[list[str], dict[str, str]]:
         ids = (f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups")
-        command = ["setpriv", *ids, *through, SYSTEM_PYTHON, "-B", str(self.folder / "run_job.py")]
-        env = {**os.environ, "PYTHONPATH": str(self.folder / "source")}
+        env = {**os.environ, "PYTHONPATH": str(self.folder / "source"), "PYTHONDONTWRITEBYTECODE": "1"}
+        return ["setpriv", *ids, *through, SYSTEM_PYTHON, *arguments], env
+
+    def answer(self, asked: dict[str, Any], *, through: tuple[str, ...] = ()) -> dict[str, Any]:
+        command, env = self.command(str(self.folder / RUNNER.name), through=through)
         done = subprocess.run(
-            command,
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            timeout=90,
-            env=env,
-            cwd="/",
-            check=False,
+            command, input=json.dumps(asked), capture_output=True, text=True, timeout=90, env=env, cwd="/", check=False
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

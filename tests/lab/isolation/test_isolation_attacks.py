@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from vibeserve.lab.isolation import Job, Mount, python_runtime, run
-
+from vibeserve.lab.isolation import Job, Mount, python_runtime, run, start
 
 # Each attempt prints REACHED when it succeeds.
 ATTEMPT = """
@@ -64,7 +63,7 @@ def test_a_read_only_mount_cannot_be_changed(caller: Any) -> None:
     assert "REACHED" not in outcome.stdout
     assert outcome.stdout.count("denied") == 12
     assert (target / "file").read_text() == "original"
-    assert sorted(os.listdir(target)) == ["file", "sub"]
+    assert sorted(path.name for path in target.iterdir()) == ["file", "sub"]
 
 
 def test_a_writable_mount_can_be_changed_and_stays_its_owners(caller: Any) -> None:
@@ -94,6 +93,7 @@ if os.path.exists("/proc/sysrq-trigger"):  # not in every kernel
 NAMESPACES = (
     ATTEMPT
     + """
+CLONE = 56 if os.uname().machine == "x86_64" else 220
 def in_child(action):
     read, write = os.pipe()
     if os.fork() == 0:
@@ -104,7 +104,7 @@ def in_child(action):
 attempt("unshare user", lambda: in_child(lambda: libc.unshare(0x10000000)))
 attempt("unshare mount", lambda: in_child(lambda: libc.unshare(0x00020000)))
 attempt("clone3", lambda: in_child(lambda: -1 if libc.syscall(435, 0, 0) < 0 and ctypes.get_errno() == 38 else 0))
-attempt("clone user", lambda: in_child(lambda: libc.syscall(56 if os.uname().machine == "x86_64" else 220, 0x10000011, 0, 0, 0, 0)))
+attempt("clone user", lambda: in_child(lambda: libc.syscall(CLONE, 0x10000011, 0, 0, 0, 0)))
 attempt("chroot", lambda: in_child(lambda: libc.chroot(b"/tmp")))
 """
 )
@@ -166,8 +166,8 @@ def test_no_route_and_no_unusual_sockets(caller: Any, outside: Any) -> None:
         ATTEMPT
         + """
 attempt("netlink", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0))
-for name in ("AF_PACKET", "AF_VSOCK", "AF_ALG"):
-    attempt(name, lambda: socket.socket(getattr(socket, name), socket.SOCK_RAW if name == "AF_PACKET" else socket.SOCK_SEQPACKET if name == "AF_ALG" else socket.SOCK_STREAM))
+for name, kind in (("AF_PACKET", "SOCK_RAW"), ("AF_VSOCK", "SOCK_STREAM"), ("AF_ALG", "SOCK_SEQPACKET")):
+    attempt(name, lambda: socket.socket(getattr(socket, name), getattr(socket, kind)))
 for address in ("192.0.2.1", "169.254.169.254"):
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         attempt(address, lambda: socket.socket(socket.AF_INET, kind).connect((address, 53)))
@@ -282,8 +282,6 @@ print("free", oct(os.stat("plain").st_mode & 0o7777)); os.chmod("plain", 0o755);
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives each sandbox a uid of its own")
 def test_a_sandbox_of_root_is_not_root_and_shares_no_uid(own_caller: Any, tmp_path: Path) -> None:
-    from vibeserve.lab.isolation import start
-
     processes = [start(Job(("sleep", "100")), log_path=tmp_path / f"log{n}") for n in range(3)]
     try:
         uids = set()
@@ -299,6 +297,9 @@ def test_a_sandbox_of_root_is_not_root_and_shares_no_uid(own_caller: Any, tmp_pa
 
 
 def test_python_runs_at_its_own_path_without_privileges(own_caller: Any) -> None:
-    code = "import sys, os; print(sys.executable, sys.prefix, os.getuid(), open('/proc/self/status').read().split('CapEff:')[1].split()[0])"
+    code = (
+        "import sys, os; capabilities = open('/proc/self/status').read().split('CapEff:')[1].split()[0]\n"
+        "print(sys.executable, sys.prefix, os.getuid(), capabilities)"
+    )
     outcome = run(Job((sys.executable, "-c", code), python_runtime()))
     assert outcome.stdout.split() == [sys.executable, sys.prefix, "1000", "0" * 16]

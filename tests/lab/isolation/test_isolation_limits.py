@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from vibeserve.core.errors import BadRequest
-from vibeserve.lab.isolation import Job, Limits, Mount, python_runtime, run
+from vibeserve.lab.isolation import Job, Limits, Mount, python_runtime, run, start
 
 MIB = 1 << 20
 
@@ -30,6 +30,15 @@ def test_wall_time(caller: Any) -> None:
     assert outcome.seconds >= 0.5
 
 
+def test_no_time_at_all(tmp_path: Path) -> None:
+    limits = Limits(wall_s=0)
+    assert run(Job(("sleep", "100"), limits=limits)).status == "timed_out"
+    process = start(Job(("sleep", "100"), limits=limits), log_path=tmp_path / "log")
+    outcome = process.wait(20)
+    assert outcome is not None
+    assert outcome.status == "timed_out"
+
+
 def test_cpu_time_of_all_processes_together(caller: Any) -> None:
     outcome = caller.python("import os; os.fork()\nwhile True: pass", cpu_s=1)
     assert outcome.status == "timed_out"
@@ -40,7 +49,10 @@ def test_cpu_time_of_all_processes_together(caller: Any) -> None:
 def test_memory(caller: Any, kind: str) -> None:
     hog = {
         "anonymous": "held = [bytearray(1 << 20) for _ in range(4000)]",
-        "shared": "import mmap; held = mmap.mmap(-1, 4000 << 20)\nfor n in range(4000): held[n << 20] = 1; held[(n << 20):(n + 1 << 20)] = bytes([1]) * (1 << 20)",
+        "shared": (
+            "import mmap; held = mmap.mmap(-1, 4000 << 20)\n"
+            "for n in range(4000): held[n << 20 : n + 1 << 20] = bytes([1]) * (1 << 20)"
+        ),
     }
     outcome = caller.python(hog[kind] + "\nimport time; time.sleep(1000)", memory_bytes=256 * MIB)
     assert outcome.status == "out_of_memory"
@@ -134,6 +146,7 @@ def test_a_program_that_is_not_there_ends_as_in_a_shell() -> None:
     [
         (Job(()), "empty"),
         (Job(("true", "a\0b")), "NUL"),
+        (Job(("true", "x" * 200_000)), "too long"),
         (Job(("true",), env={"A=B": "c"}), "no name"),
         (Job(("true",), cwd="/nowhere"), "working directory"),
         (Job(("true",), (Mount(Path("/nowhere"), "/target"),)), "cannot be mounted"),
@@ -153,6 +166,12 @@ def test_odd_names_and_values_arrive_as_they_are(tmp_path: Path) -> None:
     odd.mkdir()
     code = "import os; print(ascii(os.environ['ODD']), ascii(os.listdir('/odd')))"
     mounts = (*python_runtime(), Mount(tmp_path, "/odd"), Mount(odd, "/odd\udcfe"))
-    outcome = run(Job((sys.executable, "-c", code), mounts, env={"ODD": "é\n\udcff --"}, limits=Limits(wall_s=20)))
+    job = Job((sys.executable, "-c", code), mounts, env={"ODD": "é\n\udcff --"}, limits=Limits(wall_s=20))
+    outcome = run(job)
     assert outcome.ok, outcome
-    assert outcome.stdout == f"{ascii('é' + chr(10) + chr(0xDCFF) + ' --')} {ascii([odd.name])}\n"
+    assert outcome.stdout == f"{job.env['ODD']!a} {[odd.name]!a}\n"
+
+
+def test_signals_and_umask_are_as_in_a_fresh_login() -> None:
+    outcome = run(Job(("sh", "-c", "umask; grep -E 'SigIgn|SigBlk' /proc/self/status; yes | head -1")))
+    assert outcome.stdout.split() == ["0022", "SigBlk:", "0" * 16, "SigIgn:", "0" * 16, "y"]

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +32,16 @@ class Server:
                 writer.write(OK + b'application/json\r\n\r\n{"status": "ok"}')
             else:
                 writer.write(OK + b"text/event-stream\r\n\r\n")
-                await self.stream(path, body, reader, writer)
+                await while_wanted(reader, self.stream(path, body, writer))
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
 
-    async def stream(
-        self, path: str, body: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def stream(self, path: str, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         stop_ids, produced = frozenset(body.get("stop_token_ids", ())), 0
         async for token in self.engine.generate(prompt_ids(body), body["max_tokens"], stop_ids):
-            if reader.at_eof():
-                return
             produced += 1
             reason = "stop" if token in stop_ids else "length" if produced == body["max_tokens"] else None
             writer.write(event(path, token, reason))
@@ -52,6 +49,15 @@ class Server:
             if reason:
                 break
         writer.write(b"data: [DONE]\n\n")
+
+
+async def while_wanted(reader: asyncio.StreamReader, work: Coroutine[Any, Any, None]) -> None:
+    """Work until it is done or the client has gone: work for nobody would slow down those who came after."""
+    working, gone = asyncio.create_task(work), asyncio.create_task(reader.read(1))
+    await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+    for task in (working, gone):
+        task.cancel()
+    await asyncio.gather(working, gone, return_exceptions=True)
 
 
 def event(path: str, token: int, reason: str | None) -> bytes:

@@ -48,7 +48,7 @@ def start(job: Job, *, network: Network | None = None, log_path: Path) -> Proces
     """Start a job that goes on; `limits.wall_s` still ends it.
 
     Both streams go to `log_path`, which always holds head and tail (`output_kept_bytes` together) around
-    a marker line, brought up to date four times a second.
+    a marker line, brought up to date twenty times a second.
     """
     supervisor = Supervisor("sandbox", encode(_plan(job, network, log_path.absolute())))
     try:

@@ -116,6 +116,7 @@ _MACHINE_CAUSES = (
     ),
 )
 _JOB_CAUSES = (
+    ("Argument list too long", "The command is too long.", "Put its content into a file that is mounted."),
     ("Can't chdir", "The working directory does not exist in the sandbox.", "Mount it, or choose another."),
     ("Can't mkdir", "A mount point cannot be made.", "Mount at a path that is not below a read-only mount."),
     (

@@ -28,7 +28,6 @@ class Plan(BaseModel):
         for index, request in enumerate(self.requests):
             if request.at_s >= self.window_s:
                 raise ValueError(
-                    f"requests[{index}].at_s is {request.at_s}, not before the end of the window "
-                    f"({self.window_s} s)"
+                    f"requests[{index}].at_s is {request.at_s}, not before the end of the window ({self.window_s} s)"
                 )
         return self

@@ -24,9 +24,7 @@ class Comparison(BaseModel):
     verdict: Verdict
 
 
-def compare(
-    pairs: Sequence[tuple[float, float]], *, direction: Direction, relative_noise: float
-) -> Comparison:
+def compare(pairs: Sequence[tuple[float, float]], *, direction: Direction, relative_noise: float) -> Comparison:
     """Compare (candidate, other) values measured in pairs, by a t-interval on the log ratios.
 
     `direction` says which values are better. A verdict needs the whole interval on one side of parity and

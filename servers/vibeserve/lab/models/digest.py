@@ -32,9 +32,7 @@ def folder_digest(folder: Path, cache: Path, progress: Progress = silent) -> str
 def model_files(folder: Path) -> list[Path]:
     """The files of a model's folder (links are followed, as in a hub cache), sorted; caches left out."""
     return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not LEFT_OUT & set(path.relative_to(folder).parts)
+        path for path in folder.rglob("*") if path.is_file() and not LEFT_OUT & set(path.relative_to(folder).parts)
     )
 
 

@@ -1,5 +1,6 @@
 """The launch contract: start a server, wait for its health, prove that the port is its own."""
 
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -18,7 +19,6 @@ _POLL_S = 0.03
 _PROBE_TIMEOUT_S = 1.0
 _LOG_TAIL_BYTES = 4000
 _SERVICE_LIMITS = Limits(wall_s=24 * 3600, processes=4096)
-_PLACEHOLDERS = ("python", "port", "model", "dtype", "target")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Service:
         outcome = self.process.exit
         if outcome:
             raise CandidateFailed(
-                f"The server died: {describe_end(outcome)}.", "Read its log.", evidence=self.log_tail()
+                f"The server died: {_describe_end(outcome)}.", "Read its log.", evidence=self.log_tail()
             )
 
 
@@ -111,11 +111,15 @@ def launch(
 
 
 def _filled(command: tuple[str, ...], values: dict[str, str]) -> tuple[str, ...]:
-    try:
-        return tuple(word.format(**values) for word in command)
-    except (KeyError, IndexError, ValueError) as error:
-        known = " ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
-        raise BadRequest(f"The launch command has an unknown placeholder: {error}.", f"Use {known}.") from error
+    """Every {name} replaced; other braces stay, and nothing of a value is evaluated."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            known = " ".join(f"{{{name}}}" for name in values)
+            raise BadRequest(f"The launch command has an unknown placeholder {match[0]}.", f"Use {known}.")
+        return values[match[1]]
+
+    return tuple(re.sub(r"\{(\w+)\}", value, word) for word in command)
 
 
 def _await_health(service: Service, spec: LaunchSpec, network: Network, port: int, deadline: float) -> None:
@@ -123,7 +127,7 @@ def _await_health(service: Service, spec: LaunchSpec, network: Network, port: in
         outcome = service.process.exit
         if outcome:
             raise CandidateFailed(
-                f"The server ended before it was healthy: {describe_end(outcome)}.",
+                f"The server ended before it was healthy: {_describe_end(outcome)}.",
                 "Read its log and run it in the sandbox.",
                 evidence=service.log_tail(),
             )
@@ -154,7 +158,7 @@ def _require_port_owned(service: Service, network: Network, port: int) -> None:
         )
 
 
-def describe_end(outcome: Outcome) -> str:
+def _describe_end(outcome: Outcome) -> str:
     """How it ended, in words."""
     words = {
         "exited": f"exit status {outcome.exit_code}",

@@ -55,9 +55,7 @@ def patch(repository: Repository, before: str, after: str, path: str | None = No
     # A NUL byte is enough to make a file "binary": who asks for one file sees its bytes.
     narrowed = () if path is None else ("--text", "--", f":(literal){path}")
     options = narrowed[:1]
-    return repository.git.run(*_COMPARE, "-p", *options, before, after, *narrowed[1:]).decode(
-        "utf-8", "replace"
-    )
+    return repository.git.run(*_COMPARE, "-p", *options, before, after, *narrowed[1:]).decode("utf-8", "replace")
 
 
 def _raw(item: str, fields: Iterator[str]) -> tuple[str, tuple[Change, str | None]]:

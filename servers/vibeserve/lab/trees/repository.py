@@ -126,9 +126,7 @@ class Repository:
     def _write_tree(self, entries: Sequence[Entry], index: Path) -> str:
         """Write the staged bytes as blobs, without any filter, and the tree over them."""
         paths = "".join(f"{entry.staged}\n" for entry in entries).encode()
-        blobs = (
-            self.git.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=paths).decode().split()
-        )
+        blobs = self.git.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=paths).decode().split()
         lines = (f"{entry.mode} {blob}\t{entry.path}\0" for entry, blob in zip(entries, blobs, strict=True))
         environment = {"GIT_INDEX_FILE": str(index)}
         status, _, complaint = self.git.attempt(

@@ -99,9 +99,7 @@ class Walk:
         parts = [part for part in target.split("/") if part not in ("", ".")]
         climbs = next((index for index, part in enumerate(parts) if part != ".."), len(parts))
         if target.startswith("/") or ".." in parts[climbs:] or climbs > path.count("/"):
-            raise refused(
-                path, "is a symbolic link that may lead out of the tree", "Replace it by the file itself"
-            )
+            raise refused(path, "is a symbolic link that may lead out of the tree", "Replace it by the file itself")
         if _hides_something(target):
             raise refused(path, "is a symbolic link to an unprintable name", "Rename its target")
         staged = self._reserve(path)
@@ -124,21 +122,15 @@ class Walk:
         allowed = min(self.limits.file_bytes, self.limits.total_bytes - self.total_bytes)
         data = source.read(allowed + 1)  # type: ignore[attr-defined]
         if len(data) > self.limits.file_bytes:
-            raise refused(
-                path, f"is larger than {_mib(self.limits.file_bytes)}", "Remove it or make it smaller"
-            )
+            raise refused(path, f"is larger than {_mib(self.limits.file_bytes)}", "Remove it or make it smaller")
         if len(data) > allowed:
-            raise refused(
-                path, f"takes the tree over {_mib(self.limits.total_bytes)}", "Remove what need not be in it"
-            )
+            raise refused(path, f"takes the tree over {_mib(self.limits.total_bytes)}", "Remove what need not be in it")
         self.total_bytes += len(data)
         staged.write_bytes(data)
 
     def _reserve(self, path: str) -> Path:
         if len(self.entries) >= self.limits.files:
-            raise refused(
-                path, f"takes the tree over {self.limits.files} files", "Remove what need not be in it"
-            )
+            raise refused(path, f"takes the tree over {self.limits.files} files", "Remove what need not be in it")
         return self.staging / str(len(self.entries))
 
 

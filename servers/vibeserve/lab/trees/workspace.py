@@ -66,9 +66,7 @@ def settle_locked(run: Run) -> None:
 
 def plan_reset(tx: Transaction, label: str, tree: str) -> None:
     """Note, inside a transaction, that the workspace is to become `tree`. `label` names what is set aside."""
-    tx.execute(
-        "INSERT INTO pending_steps (step, name, object) VALUES ('reset_workspace', ?, ?)", (label, tree)
-    )
+    tx.execute("INSERT INTO pending_steps (step, name, object) VALUES ('reset_workspace', ?, ?)", (label, tree))
 
 
 def plan_ref(tx: Transaction, ref: str, commit: str) -> None:

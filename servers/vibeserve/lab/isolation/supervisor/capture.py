@@ -3,7 +3,7 @@
 import os
 import time
 
-_REWRITE_EVERY_S = 0.25
+_REWRITE_EVERY_S = 0.05
 
 
 def visible(data: bytes) -> str:
@@ -70,7 +70,7 @@ class LogFile:
         self._written_at = 0.0
 
     def show(self, capture: Capture, *, at_once: bool = False) -> None:
-        """Write what is new in the capture, at most four times a second unless `at_once`."""
+        """Write what is new in the capture, at most twenty times a second unless `at_once`."""
         now = time.monotonic()
         due = at_once or now - self._written_at >= _REWRITE_EVERY_S
         if not due or self._written_bytes == capture.total_bytes:

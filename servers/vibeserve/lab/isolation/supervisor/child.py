@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 from typing import NamedTuple
 
 from . import bubblewrap, cgroups, namespaces, seccomp, staging, uids
@@ -36,7 +37,7 @@ def start(plan: Plan, uid: int | None, group: cgroups.Group | None) -> Child:
     if pid == 0:
         try:
             os.close(alive[1])
-            _redirect(stdout[1], (stderr or stdout)[1])
+            _inherit_nothing(stdout[1], (stderr or stdout)[1])
             _confine(plan, uid, group)
             namespaces.die_with_parent(alive[0])
             for fd in inherited:
@@ -51,7 +52,10 @@ def start(plan: Plan, uid: int | None, group: cgroups.Group | None) -> Child:
     return Child(pid, alive[1], status[0], stdout[0], stderr[0] if stderr else None)
 
 
-def _redirect(stdout: int, stderr: int) -> None:
+def _inherit_nothing(stdout: int, stderr: int) -> None:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, which exec would pass on
+        signal.signal(number, signal.SIG_DFL)
+    os.umask(0o022)
     null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     for number, fd in enumerate((null, stdout, stderr)):
         os.dup2(fd, number, inheritable=True)

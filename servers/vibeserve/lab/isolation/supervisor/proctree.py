@@ -58,9 +58,9 @@ def _private_kib(pid: int) -> int:
 
 
 def stopped(pid: int) -> bool:
-    """Whether no thread of the process can run: stopped, a zombie, or gone."""
+    """Whether a process that was sent SIGSTOP can no longer run its own code: stopped, in the kernel, or gone."""
     fields = _stat(pid)
-    return not fields or fields[0] in "TtZX"
+    return not fields or fields[0] in "TtDZX"
 
 
 def send(pids: list[int], number: signal.Signals) -> None:

@@ -7,7 +7,6 @@ back by the kernel when its holder dies. Processes started under a slot die with
 import errno
 import fcntl
 import os
-import random
 
 LOCKS = "/run/vibeserve-uids.lock"
 # Above the ranges that distributions give to users, containers and dynamic services.
@@ -18,7 +17,7 @@ SLOTS = 65536
 def allocate() -> tuple[int, int]:
     """(uid, file descriptor of the lock). The slot is held while this process keeps the descriptor."""
     fd = os.open(LOCKS, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    start = random.randrange(SLOTS)  # noqa: S311  (spreads contention, guards nothing)
+    start = int.from_bytes(os.urandom(4)) % SLOTS  # spreads contention
     for offset in range(SLOTS):
         slot = (start + offset) % SLOTS
         try:

@@ -34,6 +34,7 @@ class Watch:
         self._status_lines = bytearray()
         self._exit_code: int | None = None
         self._verdict: str | None = None  # why we ended it
+        self._started = False
         self._started_at = time.monotonic()
         self._cpu_s = 0.0
 
@@ -74,10 +75,14 @@ class Watch:
             self._status_lines = rest
             event = json.loads(line)
             if "child-pid" in event:
-                self._started_at = time.monotonic()
-                report({"event": "started", "pid": self._child.pid, "limits": self._mechanism()})
+                self._report_start()
             if "exit-code" in event:
                 self._exit_code = event["exit-code"]
+
+    def _report_start(self) -> None:
+        self._started = True
+        self._started_at = time.monotonic()
+        report({"event": "started", "pid": self._child.pid, "limits": self._mechanism()})
 
     def _mechanism(self) -> str:
         return f"cgroup {self._group.version}" if self._group else "rlimits and polling"
@@ -121,6 +126,8 @@ class Watch:
             if "bwrap: execvp " not in said:
                 return {"event": "failed", "evidence": said}
             self._exit_code = _NO_SUCH_PROGRAM
+        if not self._started:  # ended by us during its set-up
+            self._report_start()
         return {
             "event": "ended",
             "status": self._verdict or "exited",

@@ -15,12 +15,12 @@ from vibeserve.core.processes import process_started
 from vibeserve.core.run import Run
 
 GateRun = Callable[..., Run]
-NO_PROBE = ('reuse = "none"', 'reuse = "prefix"')
 CHECKER = (
     '"{target}/accuracy_checker/checker.py", "--url", "{url}", "--model", "{model}", '
     '"--seed", "{seed}", "--out", "{out}"'
 )
 WRITE = "import json, sys; open(sys.argv[1], 'w').write("
+SAYS_NO = WRITE + "json.dumps({'result': {'passed': False}})); sys.exit(1)"
 
 
 def checker_that(code: str) -> tuple[str, str]:
@@ -55,8 +55,7 @@ def test_a_broken_checker_is_not_the_candidates_fault(gate_run: GateRun, code: s
 
 
 def test_a_checker_may_say_no_with_an_exit_status(gate_run: GateRun) -> None:
-    said_no = WRITE + "json.dumps({'result': {'passed': False}})); sys.exit(1)"
-    run = gate_run(checker_that(said_no))
+    run = gate_run(checker_that(SAYS_NO))
     assert run_gate(as_role(run, "judge"), submit(run, "honest")).outcome == "failed"
 
 
@@ -79,7 +78,7 @@ def test_a_broken_score_command_is_not_the_candidates_fault(gate_run: GateRun) -
 
 
 def test_a_daemon_left_behind_dies_with_the_gate(gate_run: GateRun) -> None:
-    run = gate_run(NO_PROBE)
+    run = gate_run(checker_that(SAYS_NO))
     seen: dict[int, str] = {}
     judge = as_role(run, "judge")
 
@@ -88,7 +87,7 @@ def test_a_daemon_left_behind_dies_with_the_gate(gate_run: GateRun) -> None:
             seen[pid] = process_started(pid)
 
     judge.progress = look
-    assert run_gate(judge, submit(run, "forks_daemon")).outcome == "passed"
+    assert run_gate(judge, submit(run, "forks_daemon")).stages[0].status == "passed"
     assert seen
     assert all(process_started(pid) != started for pid, started in seen.items())
 
@@ -106,9 +105,9 @@ def daemons() -> list[int]:
 
 
 def test_a_candidate_can_write_nowhere_and_sees_no_target(gate_run: GateRun) -> None:
-    run = gate_run(NO_PROBE)
+    run = gate_run(checker_that(SAYS_NO))
     report = run_gate(as_role(run, "judge"), submit(run, "writes_outside"))
-    assert report.outcome == "passed"
+    assert report.stages[0].status == "passed"
     evidence = run.artifacts.path(report.artifact).read_text()
     assert "written: []" in evidence
     assert "seen: []" in evidence

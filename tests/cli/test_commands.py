@@ -75,7 +75,7 @@ def test_an_altered_record_breaks_the_audit(run: Run) -> None:
 
 def test_a_twin_files_and_lists(run: Run) -> None:
     root = str(run.layout.root)
-    filed = vibeserve("issues", "file", "perf", "Batch requests", "Together.", "--run", root, "--json")
+    filed = vibeserve("issues", "file", "perf", "Batch requests", "--body", "Together.", "--run", root, "--json")
     assert filed.returncode == 0, filed.stdout + filed.stderr
     assert json.loads(filed.stdout)["issue"] == "I1"
     assert "Batch requests" in vibeserve("issues", "list", "--run", root).stdout
@@ -83,7 +83,7 @@ def test_a_twin_files_and_lists(run: Run) -> None:
 
 def test_a_twin_keeps_to_the_role(run: Run) -> None:
     answer = vibeserve(
-        *("issues", "file", "perf", "A", "B", "--role", "implementer", "--run", str(run.layout.root), "--json")
+        *("issues", "file", "perf", "A", "--role", "implementer", "--run", str(run.layout.root), "--json")
     )
     assert answer.returncode == 1
     assert error_of(answer)["error"] == "Refused"

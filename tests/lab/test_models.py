@@ -80,9 +80,7 @@ def test_two_processes_build_it_once(folder: Path, tmp_path: Path) -> None:
         ("pass", "no model"),
     ],
 )
-def test_a_failing_build_says_why_and_leaves_nothing(
-    folder: Path, tmp_path: Path, script: str, said: str
-) -> None:
+def test_a_failing_build_says_why_and_leaves_nothing(folder: Path, tmp_path: Path, script: str, said: str) -> None:
     (folder / "reference" / "build_tiny.py").write_text(script)
     with pytest.raises(InfrastructureFailed, match=said) as failed:
         prepare_model(folder, read_target(folder), "tiny", cache=tmp_path / "cache")
@@ -149,8 +147,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
         if path.startswith("/api/models/"):
             siblings = [{"rfilename": each, "size": len(HUB_FILES[each])} for each in HUB_FILES]
             tree = [
-                {"type": "file", "path": each, "size": len(HUB_FILES[each]), "oid": etag(each)}
-                for each in HUB_FILES
+                {"type": "file", "path": each, "size": len(HUB_FILES[each]), "oid": etag(each)} for each in HUB_FILES
             ]
             document = tree if "/tree/" in path else {"id": "toy", "sha": revision, "siblings": siblings}
             body = json.dumps(document).encode()

@@ -28,7 +28,7 @@ def sandboxes_work() -> None:
 @pytest.fixture
 def work_run(sandboxes_work: None, toy_run: Callable[..., Run]) -> Run:
     """A run whose workspace holds the honest candidate."""
-    run = toy_run(("boot_timeout_s = 5", "boot_timeout_s = 3"))
+    run = toy_run(("boot_timeout_s = 5", "boot_timeout_s = 2"))
     candidate_tree("honest", run.layout.workspace)
     return run
 

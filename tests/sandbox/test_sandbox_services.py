@@ -90,7 +90,7 @@ def test_a_taken_port_is_told(open_session: OpenSession) -> None:
     ("engine", "said", "logged"),
     [
         ("exits", "exit status 1", "no kernel image"),
-        ("never_healthy", "not healthy after 3 s", "compiling kernels"),
+        ("never_healthy", "not healthy after 2 s", "compiling kernels"),
         ("floods", "more output than allowed", "xxx"),
     ],
 )
@@ -112,7 +112,7 @@ def test_a_service_that_ended_by_itself_is_told(work_run: Run, open_session: Ope
     start_service(session, None, 8000)
     run_command(session, 'curl -d \'{"prompt": "x", "max_tokens": 1}\' http://127.0.0.1:8000/v1/completions', 30)
     shown = service_logs(session, "svc-1")
-    assert (shown.state, shown.message) == ("ended", "It ended by itself: exit status 4.")
+    assert (shown.state, shown.message) == ("ended", "The server died: exit status 4.")
     assert "illegal instruction" in shown.log
 
 

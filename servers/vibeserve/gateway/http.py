@@ -35,11 +35,12 @@ def token_auth(token: str, role: Role) -> AuthProvider:
 
 
 def bind_port(port: int) -> socket.socket:
-    """A loopback socket bound before anything is announced, so that a port in use is said clearly."""
+    """A loopback socket that listens before anything is announced: who is told the address can connect."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))
+        listener.listen()
     except OSError as error:
         listener.close()
         raise InfrastructureFailed(

@@ -8,7 +8,6 @@ from vibeserve.core.errors import BadRequest, BudgetSpent, CandidateFailed, Conf
 from vibeserve.core.session import Session
 from vibeserve.core.target import fill
 from vibeserve.lab.serving import LaunchSpec, Service, launch
-from vibeserve.lab.serving.launch import describe_end
 from vibeserve.lab.serving.sockets import listeners
 from vibeserve.sandbox.commands import COMMAND_BYTES, environment, limits
 from vibeserve.sandbox.outputs import tail
@@ -142,11 +141,7 @@ def _find(bench: Workbench, service: str | None) -> StartedService:
 
 
 def _report(started: StartedService, log_bytes: int) -> ServiceReport:
-    process = started.service.process
-    end = process.exit
-    state: Literal["running", "ended", "stopped"] = (
-        "stopped" if started.stopped else "running" if end is None else "ended"
-    )
+    state, message = _state(started)
     return ServiceReport(
         service=started.name,
         state=state,
@@ -154,6 +149,17 @@ def _report(started: StartedService, log_bytes: int) -> ServiceReport:
         command=started.command,
         place=started.place,
         boot_s=round(started.service.boot_s, 3),
-        log=tail(process.log(), log_bytes),
-        message=f"It ended by itself: {describe_end(end)}." if state == "ended" and end else None,
+        log=tail(started.service.process.log(), log_bytes),
+        message=message,
     )
+
+
+def _state(started: StartedService) -> tuple[Literal["running", "ended", "stopped"], str | None]:
+    """Whether a service runs, and how it ended when nobody stopped it."""
+    if started.stopped:
+        return "stopped", None
+    try:
+        started.service.require_alive()
+    except CandidateFailed as error:
+        return "ended", error.message
+    return "running", None

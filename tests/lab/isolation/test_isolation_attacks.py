@@ -1,5 +1,6 @@
 """What hostile code tries inside a sandbox, with the control that shows that the attempt works outside."""
 
+import json
 import os
 import socket
 import stat
@@ -303,3 +304,22 @@ def test_python_runs_at_its_own_path_without_privileges(own_caller: Any) -> None
     )
     outcome = run(Job((sys.executable, "-c", code), python_runtime()))
     assert outcome.stdout.split() == [sys.executable, sys.prefix, "1000", "0" * 16]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's mounts need no mapping")
+def test_a_file_system_without_id_mapping_is_given_to_the_sandbox(tmp_path: Path) -> None:
+    for name in ("lower", "upper", "work", "merged"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "lower" / "file").write_text("original")
+    layers = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    script = f'mount -t overlay overlay -o {layers} {tmp_path}/merged || exit 9; exec "$0" "$@"'
+    runner = str(Path(__file__).with_name("run_job.py"))
+    asked = {"command": ["sh", "-c", "cat /mine/file; echo new > /mine/new"], "limits": {}, "env": {}}
+    asked["mounts"] = [(str(tmp_path / "merged"), "/mine", True)]
+    command = ["unshare", "-m", "sh", "-c", script, sys.executable, runner]
+    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode == 9:
+        pytest.skip("this machine cannot mount an overlay")
+    outcome = json.loads(done.stdout)
+    assert (outcome["exit_code"], outcome["stdout"]) == (0, "original"), outcome
+    assert (tmp_path / "upper" / "new").read_text() == "new\n"

@@ -34,6 +34,14 @@ while not os.path.exists("/mine/alive"): time.sleep(0.01)
 """
 
 
+def alive(pid: int) -> bool:
+    """Whether the process exists and is more than a zombie that its new parent has not noticed yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def until(true: Callable[[], bool], what: str, timeout_s: float = 20) -> None:
     deadline = time.monotonic() + timeout_s
     while not true():
@@ -209,13 +217,13 @@ def test_kill_9_of_the_caller_leaves_nothing(caller: Any, token: str, find_proce
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True, cwd="/") as caller:
         assert caller.stdout
         supervisors, pids = json.loads(caller.stdout.readline())
-        assert all(Path(f"/proc/{pid}").exists() for pid in supervisors + pids)
+        assert all(map(alive, supervisors + pids))
         caller.kill()
         if how == "with its supervisors":
             for pid in supervisors:
                 os.kill(pid, signal.SIGKILL)
         caller.wait()
-        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in supervisors + pids), "all are gone")
+        until(lambda: not any(map(alive, supervisors + pids)), "all are gone")
         for pid in find_processes(token):  # the caller's own fork, which no sandbox holds
             os.kill(pid, signal.SIGKILL)
         until(lambda: not find_processes(token), "the fork is gone")

@@ -53,8 +53,8 @@ def start(plan: Plan, uid: int | None, group: cgroups.Group | None) -> Child:
 
 
 def _inherit_nothing(stdout: int, stderr: int) -> None:
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, which exec would pass on
-        signal.signal(number, signal.SIG_DFL)
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, which exec would pass on
+        signal.signal(ignored, signal.SIG_DFL)
     os.umask(0o022)
     null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     for number, fd in enumerate((null, stdout, stderr)):

@@ -57,7 +57,10 @@ def _cloned(mount: PlannedMount, uid: int, mappings: dict[int, int]) -> int:
 
 
 def give_to(top: str, uid: int) -> None:
-    """Hand a directory and all below it to `uid`: for file systems without id-mapped mounts."""
+    """Hand a directory and all below it to `uid`: for file systems without id-mapped mounts.
+
+    Of several sandboxes that write to one such directory at a time, the last to start owns what was there.
+    """
     os.chown(top, uid, uid, follow_symlinks=False)
     for _, directories, files, at in os.fwalk(top, follow_symlinks=False):
         for name in directories + files:

@@ -28,7 +28,7 @@ def time_pairs(session: Session, candidate: Side, other: Side, scratch: Path) ->
 
     A pair with a void window is repeated with another seed, at most twice, then InfrastructureFailed.
     """
-    count = session.run.target.benchmark.pairs
+    count = session.run.pairs
     timed = Timed([], [], [])
     for pair, candidate_first in enumerate(balanced_order(count)):
         order = (candidate, other) if candidate_first else (other, candidate)
@@ -44,7 +44,7 @@ def balanced_order(count: int) -> list[bool]:
 
 
 def _time_pair(session: Session, order: Sequence[Side], pair: int, scratch: Path, timed: Timed) -> None:
-    label = f"pair {pair + 1} of {session.run.target.benchmark.pairs}"
+    label = f"pair {pair + 1} of {session.run.pairs}"
     voids: list[str] = []
     while len(voids) <= VOID_REPEATS:
         seed = secrets.randbelow(2**31)

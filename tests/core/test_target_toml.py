@@ -1,0 +1,112 @@
+"""target.toml is read strictly: every mistake is told by its place and by what is allowed there."""
+
+from pathlib import Path
+
+import pytest
+
+from vibeserve.core.errors import BadRequest
+from vibeserve.core.run import Run, create_run, open_run
+from vibeserve.core.target import digest_folder, fill, read_target
+
+
+def replaced(folder: Path, old: str, new: str) -> Path:
+    path = folder / "target.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return folder
+
+
+def test_the_smallest_target_is_valid(target_folder: Path) -> None:
+    target = read_target(target_folder)
+    assert (target.name, target.numeric.max_gap, target.reuse) == ("smallest", 1e-3, "none")
+    assert target.preset("tiny").dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('title = "', 'colour = "red"\ntitle = "', "colour is unknown (allowed here: benchmark, checker, interface"),
+        ("[launch]", "[launch]\nport = 1", "launch.port is unknown (allowed here: boot_timeout_s, command, health"),
+        (
+            'dtype = "float32"',
+            'dtype = "float32"\nsize = 1',
+            "presets.tiny.size is unknown (allowed here: build, dtype",
+        ),
+        ('title = "The smallest target"\n', "", "title is missing"),
+        ('unit = "tokens/s"\n', "", "benchmark.unit is missing"),
+        ('metric = "tokens_per_s"', "metric = 3", "benchmark.metric: input should be a valid string"),
+        ('direction = "higher"', 'direction = "up"', "benchmark.direction: input should be 'higher' or 'lower'"),
+        ('direction = "higher"', 'direction = "higher"\npairs = 1', "benchmark.pairs: input should be greater than"),
+        ("[launch]\ncommand = [", "[launch]\nboot_timeout_s = 0\ncommand = [", "launch.boot_timeout_s: input should"),
+        ('name = "smallest"', 'name = "Not A Name"', "name: string should match pattern"),
+        ('modality = "text"', 'modality = "smell"', "modality: input should be 'text'"),
+        ('build = ["', 'model_id = "x"\nbuild = ["', "presets.tiny: give either build or model_id"),
+        ('dtype = "float32"\nbuild', 'dtype = "float32"\n#', "presets.tiny: give either build or model_id"),
+        ("[presets.tiny]", "[other.tiny]", "presets is missing"),
+    ],
+)
+def test_a_mistake_is_told_by_its_place(target_folder: Path, old: str, new: str, told: str) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        read_target(replaced(target_folder, old, new))
+    assert told in refusal.value.message
+    assert "pydantic" not in str(refusal.value)
+    assert "http" not in str(refusal.value)
+
+
+def test_a_model_id_needs_a_revision(target_folder: Path) -> None:
+    path = target_folder / "target.toml"
+    head = path.read_text().partition("[presets.tiny]")[0]
+    path.write_text(head + '[presets.tiny]\ndtype = "float32"\nmodel_id = "x/y"\n')
+    with pytest.raises(BadRequest, match="needs a revision"):
+        read_target(target_folder)
+
+
+def test_what_is_no_target_at_all(target_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="holds no target.toml"):
+        read_target(tmp_path)
+    (target_folder / "OBJECTIVE.md").unlink()
+    with pytest.raises(BadRequest, match=r"lacks OBJECTIVE\.md"):
+        read_target(target_folder)
+    (target_folder / "target.toml").write_text("name = \n")
+    with pytest.raises(BadRequest, match=r"not valid TOML.*line 1"):
+        read_target(target_folder)
+    (target_folder / "target.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadRequest, match="not valid TOML"):
+        read_target(target_folder)
+
+
+def test_an_unknown_preset_names_those_there_are(target_folder: Path) -> None:
+    with pytest.raises(BadRequest, match="no preset 'huge'") as refusal:
+        read_target(target_folder).preset("huge")
+    assert "tiny" in refusal.value.next_step
+
+
+def test_placeholders_are_filled_or_refused() -> None:
+    assert fill(("{python}", "--port={port}"), {"python": "py", "port": 1}) == ("py", "--port=1")
+    for wrong in ("{seed}", "{0}", "{port"):
+        with pytest.raises(BadRequest, match="placeholder that is not offered") as refusal:
+            fill((wrong,), {"port": 1})
+        assert "{port}" in refusal.value.next_step
+
+
+def test_the_digest_covers_names_and_bytes(target_folder: Path) -> None:
+    before = digest_folder(target_folder)
+    (target_folder / "__pycache__").mkdir()
+    (target_folder / "__pycache__" / "x.pyc").write_text("cached")
+    (target_folder / "recorded").mkdir()
+    (target_folder / "recorded" / "turn.json").write_text("{}")
+    assert digest_folder(target_folder) == before
+    (target_folder / "pool.jsonl").rename(target_folder / "fool.jsonl")
+    renamed = digest_folder(target_folder)
+    (target_folder / "fool.jsonl").write_text("other")
+    assert len({before, renamed, digest_folder(target_folder)}) == 3
+
+
+def test_a_run_snapshots_its_target(run: Run, target_folder: Path) -> None:
+    (target_folder / "target.toml").write_text("changed afterwards")
+    assert open_run(run.layout.root).target.name == "smallest"
+    assert (run.layout.target / "target.toml").stat().st_mode & 0o222 == 0
+    assert run.layout.root.stat().st_mode & 0o077 == 0
+    with pytest.raises(BadRequest, match="exists already"):
+        create_run(run.layout.target, "tiny", run.model, "0" * 64, run.layout.root)

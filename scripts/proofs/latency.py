@@ -12,7 +12,10 @@ from fastmcp.client.transports import StdioTransport
 
 from proofs.report import Report
 from proofs.toy import toy_run
-from vibeserve.core.roles import Role
+from vibeserve.core.roles import Actor, Role
+from vibeserve.core.run import Run
+from vibeserve.core.session import Session
+from vibeserve.gateway.build import toolbox
 
 COLD_ROUNDS = 15
 WARM_CALLS = 300
@@ -28,9 +31,10 @@ ROLES = [role for role in Role if role is not Role.HUMAN]
 
 
 def prove(report: Report) -> None:
-    """Cold: interleaved, medians. Warm: p50 of list_issues, after the first call."""
+    """Cold: interleaved, medians. Warm: p50 of show_issue, after the first call."""
     with tempfile.TemporaryDirectory() as folder:
         run = toy_run(Path(folder))
+        _file_issue(run)
         commands = {role.value: _role_command(run.layout.root, role) for role in ROLES}
         cold = asyncio.run(_cold({"empty FastMCP": ["-I", "-c", EMPTY], **commands}))
         warm = {name: asyncio.run(_warm(command)) for name, command in commands.items()}
@@ -38,7 +42,7 @@ def prove(report: Report) -> None:
     ratios = {name: statistics.median(seconds) / empty_s for name, seconds in cold.items()}
     report.line(
         f"Cold start: process start to the tool list, {COLD_ROUNDS} interleaved rounds, medians; an empty FastMCP "
-        f"server takes {empty_s * 1000:.0f} ms. Warm: p50 of {WARM_CALLS} calls of `list_issues` over stdio."
+        f"server takes {empty_s * 1000:.0f} ms. Warm: p50 of {WARM_CALLS} calls of `show_issue` over stdio."
     )
     rows = [(name, f"{ratios[name]:.2f}×", f"{warm[name]:.2f} ms") for name in commands]
     report.table(
@@ -51,6 +55,12 @@ def prove(report: Report) -> None:
     )
     assert max(ratios.values()) <= MOST_COLD_RATIO, ratios
     assert max(warm.values()) < MOST_WARM_MS, warm
+
+
+def _file_issue(run: Run) -> None:
+    file_issue = next(tool for tool in toolbox("issues").tools if tool.name == "file_issue")
+    session = Session(run, Actor(Role.HUMAN, "latency", client="proof"))
+    file_issue.call(session, {"kind": "perf", "title": "Batch requests", "body": "Serve them together."})
 
 
 def _role_command(root: Path, role: Role) -> list[str]:
@@ -70,11 +80,11 @@ async def _cold(commands: dict[str, list[str]]) -> dict[str, list[float]]:
 
 async def _warm(command: list[str]) -> float:
     async with _client(command) as client:
-        await client.call_tool("list_issues", {})
+        await client.call_tool("show_issue", {"issue": "I1"})
         taken = []
         for _ in range(WARM_CALLS):
             begun = time.perf_counter()
-            await client.call_tool("list_issues", {})
+            await client.call_tool("show_issue", {"issue": "I1"})
             taken.append(time.perf_counter() - begun)
     return statistics.median(taken) * 1000
 

@@ -58,8 +58,7 @@ def prove(report: Report) -> None:
         report.line(
             "",
             f"{KILL_ROUNDS} rounds of {WRITERS_KILLED} endless writers, all killed with SIGKILL at a random moment: "
-            f"{written} records written, the audit clean after every round, every issue on record in the table and "
-            "the other way round.",
+            f"{written} records written, the audit clean after every round.",
         )
 
 
@@ -92,8 +91,6 @@ def _kill_rounds(run: Run) -> int:
                 writer.stdout.close()
         outcome = audit(run)
         assert outcome.ok, f"round {number}: {outcome.problem}"
-        stored = {row["id"] for row in run.database.read("SELECT id FROM issues")}
-        assert stored == {record.subject for record in run.ledger.records("issue.filed")}, f"round {number}"
     return run.ledger.count("issue.filed") - before
 
 

@@ -22,7 +22,7 @@ Append = Callable[..., None]
 def append(run: Run, session: Callable[..., Session]) -> Append:
     """Appends a record about a tree under the run's target digest."""
 
-    def make(kind: str, subject: str = TREE, **body: Any) -> None:
+    def make(kind: str, subject: str = TREE, /, **body: Any) -> None:
         with run.tx() as tx:
             session("judge").append(tx, kind, subject, {"target_digest": run.target_digest} | body)
 

@@ -11,6 +11,7 @@ from vibeserve.core.audit import audit
 from vibeserve.core.database import Database
 from vibeserve.core.errors import InfrastructureFailed
 from vibeserve.core.keys import RunKey
+from vibeserve.core.ledger import record_hash
 from vibeserve.core.run import Run
 from vibeserve.core.session import Session
 
@@ -95,8 +96,6 @@ def test_an_emptied_ledger_is_noticed(filled: Run, tampered: Callable[..., None]
 
 def test_a_rewritten_record_with_a_fitting_hash_is_noticed(filled: Run, tampered: Callable[..., None]) -> None:
     """Without the run's key a whole new chain can be computed, and not signed."""
-    from vibeserve.core.ledger import record_hash
-
     row = filled.database.read("SELECT * FROM ledger WHERE seq = 4")[0]
     body = row["body"].replace("I3", "I9")
     digest = record_hash(*(row[name] if name != "body" else body for name in FIELDS[:7]))
@@ -195,5 +194,5 @@ def test_the_key_is_private_and_made_once(filled: Run) -> None:
 
 
 def test_the_ledger_reads_without_the_run(filled: Run) -> None:
-    rows = Database(filled.layout.database).read("SELECT kind FROM ledger")
+    rows = Database(filled.layout.database).read("SELECT kind FROM ledger ORDER BY seq")
     assert [row["kind"] for row in rows] == ["run.created", *["issue.filed"] * 3]

@@ -63,7 +63,7 @@ def test_a_model_id_needs_a_revision(target_folder: Path) -> None:
 
 
 def test_what_is_no_target_at_all(target_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="holds no target.toml"):
+    with pytest.raises(BadRequest, match=r"holds no target\.toml"):
         read_target(tmp_path)
     (target_folder / "OBJECTIVE.md").unlink()
     with pytest.raises(BadRequest, match=r"lacks OBJECTIVE\.md"):

@@ -102,10 +102,11 @@ class Database:
 def _statements(script: str) -> Iterator[str]:
     """The complete SQL statements of a script (triggers hold semicolons of their own)."""
     pending = ""
-    for line in script.splitlines(keepends=True):
-        pending += line
+    for piece in script.split(";"):
+        pending += piece + ";"
         if sqlite3.complete_statement(pending):
-            yield pending
+            if pending.strip("; \n"):
+                yield pending
             pending = ""
-    if pending.strip():
+    if pending:
         yield pending

@@ -81,11 +81,10 @@ def _path(start: str, goal: str, issues: dict[str, Issue]) -> list[str]:
     return []
 
 
-def require_records(ledger: Ledger, names: list[str]) -> list[str]:
-    """Ids of records that exist, such as G1 or M2."""
+def require_records(ledger: Ledger, names: list[str]) -> None:
+    """NotFound unless every id, such as G1 or M2, is one of a record."""
     if len(names) > MAX_IDS:
         raise BadRequest(f"{len(names)} ids are more than {MAX_IDS}.", "Name the most telling ones.")
     for name in names:
         if record_of(ledger, name) is None:
             raise NotFound(f"The ledger has nothing called {name[:60]!a}.", "Use ids that tools returned, such as G1.")
-    return names

@@ -36,13 +36,14 @@ def update_issue(
             "Call again with the comment alone; the Orchestrator changes issues.",
         )
     run = session.run
+    checks.require_records(run.ledger, evidence)
     with run.tx() as tx:
         issues = backlog(run.ledger)
         issue = _require(issues, name)
         if wanted:
             _require_version(issue, version)
             wanted = _checked(issue, wanted, issues)
-            _require_status(session, issue, status, evidence)
+            _require_status(issue, status, evidence)
         body = wanted | {"issue": name, "version": issue.version + (1 if wanted else 0)}
         body |= {"comment": said} if said else {}
         body |= {"evidence": evidence} if evidence else {}
@@ -88,7 +89,7 @@ def _checked(issue: Issue, wanted: dict[str, Any], issues: dict[str, Issue]) -> 
     return {key: check[key](value) for key, value in wanted.items()}
 
 
-def _require_status(session: Session, issue: Issue, status: IssueStatus | None, evidence: list[str]) -> None:
+def _require_status(issue: Issue, status: IssueStatus | None, evidence: list[str]) -> None:
     """Refused while a round is open on the issue, and for done without evidence."""
     if status is None or status == issue.status:
         return
@@ -101,7 +102,7 @@ def _require_status(session: Session, issue: Issue, status: IssueStatus | None, 
             f"{issue.id} is a {issue.kind} issue: it is done only with a promoted checkpoint of its round.",
             "open_round on it, and close_round with promote; or set it to abandoned or parked.",
         )
-    if not checks.require_records(session.run.ledger, evidence):
+    if not evidence:
         raise Refused(
             f"Nothing shows that {issue.id} is done: no round on it was closed and no evidence is given.",
             "Give evidence, ids such as G3 or M2; run_gate, measure or close_round supply them.",

@@ -8,6 +8,7 @@ from vibeserve.core.errors import VibeServeError
 from vibeserve.core.run import Run
 from vibeserve.core.tools import Tool
 from vibeserve.gateway.build import all_tools
+from vibeserve.lab.trees import settle
 from vibeserve.sessions.connection import Connection
 from vibeserve.sessions.recording import CallStep, RecordedTurn, Recording
 from vibeserve.sessions.symbols import Symbols
@@ -43,6 +44,7 @@ class ReplayClient:
         already = Counter(record.kind for record in run.ledger.records(session=session))
         for step in turn.steps:
             if not isinstance(step, CallStep):
+                settle(run)  # a reset that a killed process left to be done must not undo this edit
                 self._recording.apply(step, run.layout.workspace)
                 continue
             tool = self._tools[step.tool]

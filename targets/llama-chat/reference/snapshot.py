@@ -17,6 +17,8 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 from transformers.utils import logging
 
 logging.disable_progress_bar()
+# Whoever talks to this process needs cores too; threads that spin for work would take them.
+torch.set_num_threads(max(1, min(4, torch.get_num_threads() // 2)))
 
 
 class Snapshot:

@@ -125,9 +125,12 @@ def test_a_probe_survives_any_answer(
 
 def test_a_closed_network_says_so(tmp_path: Path) -> None:
     network = Network()
+    holder_pid = network.holder_pid
     network.close()
     network.close()
-    assert not Path(f"/proc/{network.holder_pid}").exists()
+    assert not Path(f"/proc/{holder_pid}").exists()
+    with pytest.raises(InfrastructureFailed, match="closed"):
+        assert network.holder_pid
     with pytest.raises(InfrastructureFailed):
         network.probe(8000, "/health")
     with pytest.raises(InfrastructureFailed):

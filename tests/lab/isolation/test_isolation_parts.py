@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vibeserve.lab.isolation.supervisor import seccomp, staging, uids
+from vibeserve.lab.isolation.supervisor import namespaces, seccomp, staging, uids
 from vibeserve.lab.isolation.supervisor.capture import Capture, LogFile, visible
 
 
@@ -71,6 +71,11 @@ def test_a_mapping_moves_one_id_and_keeps_the_rest(owner: int, uid: int) -> None
             assert ranges[0][0] == ranges[0][1]
     taken = sum(count for _, _, count in lines)
     assert taken == 2**32 - 2  # all but `uid` itself and the invalid id
+
+
+def test_the_network_of_the_machine_is_never_joined() -> None:
+    with pytest.raises(OSError, match="no namespaces of its own"):
+        namespaces.enter(os.getpid(), root=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root allocates uids")

@@ -86,7 +86,7 @@ def test_freezing_stops_the_answers(launched: Any, network: Network) -> None:
     ],
 )
 def test_a_server_that_ends_before_it_is_healthy(launched: Any, network: Network, code: str, said: str) -> None:
-    limits = Limits(wall_s=3, memory_bytes=1 << 28, output_max_bytes=1 << 20)
+    limits = Limits(wall_s=1 if "time" in said else 20, memory_bytes=1 << 28, output_max_bytes=1 << 20)
     with pytest.raises(CandidateFailed, match=said) as failure:
         launched("print('trying', flush=True)\n" + code, limits=limits)
     assert "before it was healthy" in failure.value.message

@@ -132,8 +132,8 @@ def test_a_failing_git_is_a_failure_of_the_infrastructure(repository: Repository
 
 
 def test_git_that_takes_too_long_is_stopped(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vibeserve.lab.trees.git.GIT_TIMEOUT_S", 0.2)
     git = repository.git
+    monkeypatch.setattr("vibeserve.lab.trees.git.GIT_TIMEOUT_S", 0.2)
     with pytest.raises(InfrastructureFailed):
         git.run("-c", "alias.stuck=!sleep 60", "stuck")
 

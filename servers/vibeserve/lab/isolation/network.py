@@ -25,7 +25,15 @@ class Network:
         except BaseException:
             self._supervisor.end()
             raise
-        self.holder_pid: int = event["pid"]
+        self._holder_pid: int = event["pid"]
+        self._closed = False
+
+    @property
+    def holder_pid(self) -> int:
+        """Host pid of the process whose network namespace this is."""
+        if self._closed:  # the pid may be somebody else's by now
+            raise InfrastructureFailed("The private network is closed.", "Open a new one.")
+        return self._holder_pid
 
     def probe(self, port: int, path: str, timeout_s: float = 1.0) -> int | None:
         """The HTTP status of GET 127.0.0.1:port/path inside the network; None without a timely answer."""
@@ -40,6 +48,7 @@ class Network:
 
     def close(self) -> None:
         """End the holder; the network goes when the last sandbox in it has ended."""
+        self._closed = True
         self._supervisor.end()
 
     def __enter__(self) -> Self:

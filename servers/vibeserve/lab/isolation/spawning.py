@@ -24,15 +24,7 @@ class Supervisor:
 
     def __init__(self, role: str, request: bytes = b"") -> None:
         boot = _BOOT.format(folder=str(Path(__file__).parent), role=role, caller=os.getpid())
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", boot],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={},
-            cwd="/",
-            start_new_session=True,  # the caller's Ctrl-C reaches the caller, who then ends us
-        )
+        self._process = _started([sys.executable, "-I", "-S", "-c", boot])
         self._buffer = bytearray()
         self._lock = threading.RLock()
         self.send(request)
@@ -58,8 +50,7 @@ class Supervisor:
             while b"\n" not in self._buffer:
                 if stdout is None or stdout.closed:
                     raise InfrastructureFailed("The sandbox's supervisor is gone.", _RETRY)
-                ready, _, _ = select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))
-                if not ready:
+                if not _readable(stdout.fileno(), deadline - time.monotonic()):
                     return None
                 chunk = os.read(stdout.fileno(), 1 << 20)
                 if not chunk:
@@ -86,9 +77,10 @@ class Supervisor:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe:
-                pipe.close()
+        with self._lock:  # whoever waits for an event has its answer now: the end of the pipe
+            for pipe in (self._process.stdout, self._process.stderr):
+                if pipe:
+                    pipe.close()
 
     def _died(self) -> InfrastructureFailed:
         stderr = self._process.stderr
@@ -97,6 +89,27 @@ class Supervisor:
         return InfrastructureFailed(
             "The sandbox's supervisor died.", _RETRY, evidence or f"exit status {self._process.returncode}"
         )
+
+
+def _started(command: list[str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={},
+            cwd="/",
+            start_new_session=True,  # the caller's Ctrl-C reaches the caller, who then ends it
+        )
+    except OSError as error:
+        raise InfrastructureFailed(f"A sandbox's supervisor cannot be started: {error}.", _RETRY) from error
+
+
+def _readable(fd: int, timeout_s: float) -> bool:
+    poll = select.poll()  # unlike select(), also for descriptors above 1023
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(max(0.0, timeout_s) * 1000))
 
 
 _RETRY = "Try again; `vibeserve doctor` says what this machine lacks."
@@ -112,7 +125,13 @@ _MACHINE_CAUSES = (
     (
         ("unshare: ", "setgroups: ", "open_tree ", "mount_setattr: ", "mount --make-rprivate"),
         "This user may not set up namespaces or mounts on this machine.",
-        "Allow user namespaces, or give a container's root CAP_SYS_ADMIN; mounts need Linux 5.12 or newer.",
+        "Allow user namespaces (Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0), or give a "
+        "container's root CAP_SYS_ADMIN; mounts need Linux 5.12 or newer.",
+    ),
+    (
+        ("mount proc ", "Can't mount proc"),
+        "This container hides parts of /proc, so no new one can be mounted.",
+        "Start it with an unmasked /proc (Docker: --security-opt systempaths=unconfined).",
     ),
 )
 _JOB_CAUSES = (

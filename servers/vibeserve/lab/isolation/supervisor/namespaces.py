@@ -1,4 +1,4 @@
-# ruff: noqa: PTH123
+# ruff: noqa: PTH116, PTH123
 """The namespaces around bubblewrap.
 
 Bubblewrap has a pid namespace of its own inside one of ours, whose first process is bubblewrap itself,
@@ -21,6 +21,8 @@ def enter(network_holder: int | None, *, root: bool) -> None:
     if network_holder is not None:
         for kind in ("net",) if root else ("user", "net"):
             fd = os.open(f"/proc/{network_holder}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+            if os.path.samestat(os.fstat(fd), os.stat(f"/proc/self/ns/{kind}")):
+                raise OSError("the holder has no namespaces of its own")
             syscalls.setns(fd)
             os.close(fd)
     if not root:

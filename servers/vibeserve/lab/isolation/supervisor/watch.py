@@ -114,15 +114,17 @@ class Watch:
     def _end(self) -> dict[str, object]:
         """Kill what is left, wait until all of it is dead, read what it wrote, say what happened."""
         seconds = time.monotonic() - self._started_at
-        self._kill()
-        for fd in self._streams:
-            self._drain(fd)
+        bwrap_status = self._kill()
+        for fd, stream in self._streams.items():
+            stream.add(_read_rest(fd))  # at most what a pipe holds: its writers are dead
         self._note_status(_read_rest(self._child.status))
         self._check_memory_at_end()
         if self._log:
             self._log.show(self._stdout, at_once=True)
         if self._exit_code is None and not self._verdict:
-            said = self._stderr.text() or self._stdout.text()
+            if os.WIFSIGNALED(bwrap_status):
+                return {"event": "failed", "evidence": f"bwrap: killed by signal {os.WTERMSIG(bwrap_status)}"}
+            said = self._stderr.text() or self._stdout.text()  # bubblewrap's own: nothing else ran
             if "bwrap: execvp " not in said:
                 return {"event": "failed", "evidence": said}
             self._exit_code = _NO_SUCH_PROGRAM
@@ -138,15 +140,12 @@ class Watch:
             "cpu_s": self._cpu_s,
         }
 
-    def _kill(self) -> None:
+    def _kill(self) -> int:
         """SIGKILL the first process of the pid namespace; it can be reaped when all in it are dead."""
         signal.pidfd_send_signal(self._bwrap, signal.SIGKILL)
-        _, _, usage = os.wait4(self._child.pid, 0)
+        _, status, usage = os.wait4(self._child.pid, 0)
         self._cpu_s = self._group.cpu_s() if self._group else max(self._cpu_s, usage.ru_utime + usage.ru_stime)
-
-    def _drain(self, fd: int) -> None:
-        """What is still in a pipe whose writers are dead: at most its capacity."""
-        self._streams[fd].add(_read_rest(fd))
+        return status
 
     def _check_memory_at_end(self) -> None:
         if self._group and not self._verdict and self._group.memory_kills() > 0:

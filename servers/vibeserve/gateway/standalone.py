@@ -8,9 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-os.environ.setdefault("FASTMCP_LOG_ENABLED", "false")
-os.environ.setdefault("FASTMCP_CHECK_FOR_UPDATES", "off")
-
 from vibeserve.core.errors import VibeServeError
 from vibeserve.core.roles import Actor, Role
 from vibeserve.core.run import Run, open_run

@@ -1,7 +1,8 @@
 """Symbolic references of recorded turns: `$candidate` for an id, `${measurement.ratio}` inside a text.
 
 `$KIND` is the newest of its kind in the run's ledger, `$KIND_2` the second one ever; `$version` is the
-version that the turn last read. Numbers inside texts are shortened to three significant digits. Every figure
+version that the turn last read; `$hypothesis` is what the newest measurement says of a hypothesis that promises a
+gain. Numbers inside texts are shortened to three significant digits. Every figure
 that a replay states is therefore measured by that replay.
 """
 
@@ -23,6 +24,8 @@ KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "checkpoint": (("checkpoint.promoted",), "tree"),
 }
 """Symbol → the ledger kinds it counts, and the field of their body that holds the id."""
+
+HYPOTHESIS = {"better": "supported", "worse": "refuted", "inconclusive": "inconclusive"}
 
 _WHOLE = re.compile(r"^\$([a-z]+)(?:_(\d+))?$")
 _INSIDE = re.compile(r"\$\{([a-z]+)(?:_(\d+))?((?:\.\w+)*)\}")
@@ -49,6 +52,8 @@ class Symbols:
             return value
         if value == "$version":
             return self._version
+        if value == "$hypothesis":
+            return HYPOTHESIS[self._record("measurement", None).body["outcome"]]
         whole = _WHOLE.match(value)
         if whole and whole[1] in KINDS:
             return self._record(whole[1], whole[2]).body[KINDS[whole[1]][1]]

@@ -3,7 +3,7 @@
 Usage: python -I benchmark.py --url URL --model DIR --seed N --load load_tiny.json --out result.json
 Prompts are drawn from the seed and are therefore new for each measurement. Result:
 {"headline": figures of the highest rate, "rates": {"32": figures, ...},
- "samples": the completed timed requests of the highest rate, for judging afterwards}
+ "samples": the timed requests of the highest rate whose tokens count, for judging afterwards}
 """
 
 import argparse
@@ -103,7 +103,11 @@ def wait_until_idle(url: str, prompts: Prompts) -> None:
 
 
 def answered(plan: Plan, samples: list[Sample]) -> list[dict[str, Any]]:
-    """The completed requests of a window with what they received."""
+    """The requests of a window whose tokens count, with what they received.
+
+    Those that the end of the window cut off are among them, with finish_reason null: a server must not be able
+    to hide wrong tokens in them.
+    """
     return [
         {
             "endpoint": "chat" if "messages" in asked.body else "completions",
@@ -115,7 +119,7 @@ def answered(plan: Plan, samples: list[Sample]) -> list[dict[str, Any]]:
             "finish_reason": sample.finish_reason,
         }
         for asked, sample in zip(plan.requests, samples, strict=True)
-        if sample.completed
+        if sample.token_ids and (sample.completed or sample.error == "cancelled_at_cutoff")
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from vibeserve.core.errors import InfrastructureFailed
 from vibeserve.lab.isolation import Job, Limits, Mount, Outcome, python_runtime, run
 
 ORDINARY_UID = 64123
@@ -20,10 +21,15 @@ RUNNER = Path(__file__).with_name("run_job.py")
 IS_ROOT = os.geteuid() == 0
 
 
-@pytest.fixture(autouse=True)
-def _needs_bubblewrap() -> None:
-    if not shutil.which("bwrap") and os.environ.get("REQUIRE_BWRAP") != "1":
-        pytest.skip("bubblewrap is not installed")
+@pytest.fixture(scope="session", autouse=True)
+def _needs_a_sandbox() -> None:
+    """Without one the tests are skipped, unless REQUIRE_BWRAP=1 says that there must be one."""
+    try:
+        run(Job(("true",)))
+    except InfrastructureFailed as failure:
+        if os.environ.get("REQUIRE_BWRAP") == "1":
+            raise
+        pytest.skip(str(failure))
 
 
 class Caller:

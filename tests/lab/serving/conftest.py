@@ -1,14 +1,14 @@
 """A workspace, a model and a network for servers under test."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vibeserve.lab.isolation import Limits, Network
+from vibeserve.core.errors import InfrastructureFailed
+from vibeserve.lab.isolation import Job, Limits, Network, run
 from vibeserve.lab.serving import LaunchSpec, Service, launch
 
 SERVER = """
@@ -24,10 +24,15 @@ def serve(port, host="127.0.0.1"):
 """
 
 
-@pytest.fixture(autouse=True)
-def _needs_bubblewrap() -> None:
-    if not shutil.which("bwrap") and os.environ.get("REQUIRE_BWRAP") != "1":
-        pytest.skip("bubblewrap is not installed")
+@pytest.fixture(scope="session", autouse=True)
+def _needs_a_sandbox() -> None:
+    """Without one the tests are skipped, unless REQUIRE_BWRAP=1 says that there must be one."""
+    try:
+        run(Job(("true",)))
+    except InfrastructureFailed as failure:
+        if os.environ.get("REQUIRE_BWRAP") == "1":
+            raise
+        pytest.skip(str(failure))
 
 
 @pytest.fixture

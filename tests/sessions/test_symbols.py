@@ -15,7 +15,7 @@ def symbols(run: Run) -> Symbols:
     with run.tx() as tx:
         for number in (1, 2):
             tx.append(ACTOR, "issue.filed", f"I{number}", {"issue": f"I{number}"})
-        body = {"measurement": "M1", "ratio": 4.56789, "ci95": [4.1, 5.0], "pairs": 4}
+        body = {"measurement": "M1", "outcome": "worse", "ratio": 4.56789, "ci95": [4.1, 5.0], "pairs": 4}
         tx.append(ACTOR, "measurement.recorded", "tree", body)
     return Symbols(run.ledger)
 
@@ -31,6 +31,13 @@ def test_the_newest_and_the_numbered(symbols: Symbols) -> None:
 def test_fields_inside_texts_are_rounded(symbols: Symbols) -> None:
     text = "${measurement} says ${measurement.ratio} from ${measurement_1.ci95.0}, ${measurement.pairs} pairs"
     assert symbols.resolve(text) == "M1 says 4.57 from 4.1, 4 pairs"
+
+
+def test_conclusions_follow_the_measurement(symbols: Symbols) -> None:
+    assert symbols.resolve({"hypothesis": "$hypothesis", "status": "$finding"}) == {
+        "hypothesis": "refuted",
+        "status": "disproven",
+    }
 
 
 def test_ids_become_references_and_come_back(symbols: Symbols) -> None:

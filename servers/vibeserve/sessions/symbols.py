@@ -1,9 +1,9 @@
 """Symbolic references of recorded turns: `$candidate` for an id, `${measurement.ratio}` inside a text.
 
-`$KIND` is the newest of its kind in the run's ledger, `$KIND_2` the second one ever; `$version` is the
-version that the turn last read; `$hypothesis` is what the newest measurement says of a hypothesis that promises a
-gain. Numbers inside texts are shortened to three significant digits. Every figure
-that a replay states is therefore measured by that replay.
+`$KIND` is the newest of its kind in the run's ledger, `$KIND_2` the second one ever; `$version` is the version that
+the turn last read. `$hypothesis` and `$finding` are what the newest measurement says of a hypothesis or a direction
+that promises a gain. Numbers inside texts are shortened to three significant digits. Every figure and conclusion that
+a replay states is therefore its own.
 """
 
 import re
@@ -25,7 +25,10 @@ KINDS: dict[str, tuple[tuple[str, ...], str]] = {
 }
 """Symbol → the ledger kinds it counts, and the field of their body that holds the id."""
 
-HYPOTHESIS = {"better": "supported", "worse": "refuted", "inconclusive": "inconclusive"}
+CONCLUSIONS = {
+    "$hypothesis": {"better": "supported", "worse": "refuted", "inconclusive": "inconclusive"},
+    "$finding": {"better": "proven", "worse": "disproven", "inconclusive": "inconclusive"},
+}
 
 _WHOLE = re.compile(r"^\$([a-z]+)(?:_(\d+))?$")
 _INSIDE = re.compile(r"\$\{([a-z]+)(?:_(\d+))?((?:\.\w+)*)\}")
@@ -48,12 +51,13 @@ class Symbols:
             return {key: self.resolve(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.resolve(item) for item in value]
-        if not isinstance(value, str):
-            return value
+        return self._resolved_text(value) if isinstance(value, str) else value
+
+    def _resolved_text(self, value: str) -> Any:
         if value == "$version":
             return self._version
-        if value == "$hypothesis":
-            return HYPOTHESIS[self._record("measurement", None).body["outcome"]]
+        if value in CONCLUSIONS:
+            return CONCLUSIONS[value][self._record("measurement", None).body["outcome"]]
         whole = _WHOLE.match(value)
         if whole and whole[1] in KINDS:
             return self._record(whole[1], whole[2]).body[KINDS[whole[1]][1]]

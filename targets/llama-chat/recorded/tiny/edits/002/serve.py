@@ -1,0 +1,33 @@
+"""Entry point: python serve.py --port PORT --model DIR --dtype float32."""
+
+import argparse
+from pathlib import Path
+
+import torch
+import uvicorn
+from api import application
+from engine import SLOTS, Engine
+from model import Llama
+from text import Text
+from weights import Config, load_weights
+
+
+def main() -> None:
+    """Load the model, then listen on loopback."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--dtype", default="float32")
+    arguments = parser.parse_args()
+    # The event loop and the clients need a core too; threads that spin for work would take it from them.
+    torch.set_num_threads(max(1, min(4, torch.get_num_threads() // 2)))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    config = Config.read(arguments.model)
+    weights = load_weights(arguments.model, getattr(torch, arguments.dtype), device)
+    engine = Engine(Llama(config, weights, SLOTS))
+    app = application(engine, Text(arguments.model, config))
+    uvicorn.run(app, host="127.0.0.1", port=arguments.port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,7 @@ from vibeserve.core.errors import BadRequest, NotFound, VibeServeError
 from vibeserve.core.run import Run, open_run
 
 RUNS = Path("runs")
+PIPE_COLUMNS = 120
 P = ParamSpec("P")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, errors too.")
@@ -21,8 +22,9 @@ run_argument = click.argument("run", default="latest", metavar="[RUN]")
 
 
 def console() -> Console:
-    """The console for people, on standard output."""
-    return Console(highlight=False, soft_wrap=True)
+    """The console for people, on standard output; a file or a pipe gets lines of a fixed width."""
+    width = None if sys.stdout.isatty() else PIPE_COLUMNS
+    return Console(highlight=False, soft_wrap=True, width=width)
 
 
 def print_json(value: Any) -> None:

@@ -14,6 +14,7 @@ from vibeserve.cli.output import (
     run_argument,
     teaching,
 )
+from vibeserve.core.backlog import backlog
 from vibeserve.core.ledger import Record
 from vibeserve.core.rounds import Attempt, Round, best_attempt, rounds
 from vibeserve.core.run import Run, open_run
@@ -60,12 +61,12 @@ def assurance(run: Run) -> str:
 
 def show_rounds(run: Run) -> None:
     """The table of rounds, and the best candidate beside the reference."""
-    history = rounds(run.ledger, run.target_digest)
-    table = Table(title=f"{run.id} · {run.target.title} · {run.preset_name} · {assurance(run)}")
-    for name in ("round", "issue", "hypothesis", "attempts", "gate", "against parent", "decision"):
-        table.add_column(name, overflow="fold")
+    history, issues = rounds(run.ledger, run.target_digest), backlog(run.ledger)
+    table = Table(title=f"{run.id} · {run.target.title} · {run.preset_name} · {assurance(run)}", title_justify="left")
+    for name in ("round", "issue", "candidates and their gates", "against the parent", "decision"):
+        table.add_column(name)
     for item in history:
-        table.add_row(*_cells(item))
+        table.add_row(*_cells(item, issues[item.opened.body["issue"]].title))
     console().print(table)
     best = best_attempt(history)
     record = best.measured_against("baseline") if best else None
@@ -75,28 +76,32 @@ def show_rounds(run: Run) -> None:
 
 def figure(record: Record) -> str:
     """A measurement in one phrase, its interval included."""
+    return f"{_change(record)}: {_ratio(record)}"
+
+
+def _change(record: Record) -> str:
     body = record.body
-    low, high = body["ci95"]
-    return (
-        f"{body['against_value']:.4g} → {body['value']:.4g} {body['unit']}: "
-        f"{body['ratio']:.2f}× [{low:.2f}, {high:.2f}]"
-    )
+    return f"{body['against_value']:.4g} → {body['value']:.4g} {body['unit']}"
 
 
-def _cells(item: Round) -> tuple[str, ...]:
+def _ratio(record: Record) -> str:
+    low, high = record.body["ci95"]
+    return f"{record.body['ratio']:.2f}× [{low:.2f}, {high:.2f}]"
+
+
+def _cells(item: Round, title: str) -> tuple[str, ...]:
     decision = item.decision
     if item.closed:
         decision += f"\nhypothesis {item.closed.body['hypothesis_status']}"
     last = item.attempts[-1].measured_against("parent") if item.attempts else None
-    against = f"{figure(last)} {last.body['outcome']}" if last else "not measured"
+    against = f"{_change(last)}\n{_ratio(last)} {last.body['outcome']}" if last else "not measured"
     gates = "\n".join(f"{attempt.candidate} {_gate_phrase(attempt)}" for attempt in item.attempts)
-    opened = item.opened.body
-    return item.id, opened["issue"], opened["hypothesis"], str(len(item.attempts)), gates, against, decision
+    return item.id, title, gates, against, decision
 
 
 def _gate_phrase(attempt: Attempt) -> str:
     stage = attempt.failed_stage
-    return f"{attempt.gate_status} at {stage['name']}" if stage else attempt.gate_status or "not run"
+    return f"{attempt.gate_status}: {stage['name']}" if stage else attempt.gate_status or "not run"
 
 
 def _round_json(item: Round) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from proofs.recorded import TARGET
 from proofs.report import Report
-
 from vibeserve.accuracy.gate import run_gate
 from vibeserve.accuracy.reports import GateReport
 from vibeserve.core.roles import Actor, Role

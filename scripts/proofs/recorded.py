@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from proofs.report import Report
-
 from vibeserve.core.audit import audit
 from vibeserve.core.run import open_run
 
@@ -45,7 +44,11 @@ def prove(report: Report) -> None:
 def _play(root: Path) -> dict[str, Any]:
     command = [sys.executable, "-c", "from vibeserve.cli.app import main; main()", "run", str(TARGET)]
     played = subprocess.run(
-        [*command, "--preset", "tiny", "--run", str(root), "--json"], capture_output=True, text=True, timeout=TIMEOUT_S
+        [*command, "--preset", "tiny", "--run", str(root), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
     )
     assert played.returncode == 0, played.stdout + played.stderr
     summary: dict[str, Any] = json.loads(played.stdout)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from toy.fixtures import make_target
@@ -28,7 +29,7 @@ def vibeserve(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run whose driver was killed with SIGKILL in its first gate, then resumed to its end."""
+    """A run whose driver and server were killed with SIGKILL in the first gate, then resumed to its end."""
     folder = tmp_path_factory.mktemp("e2e")
     target, root = make_target(folder / "target"), folder / "run"
     write_recording(target / "recorded" / "tiny")
@@ -37,7 +38,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
     try:
         await_gate_in_progress(root)
     finally:
-        driver.kill()
+        killed = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children()]
+        for process in killed:
+            process.kill()
         driver.wait()
     resumed = vibeserve("run", "--resume", str(root), "--json")
     assert resumed.returncode == 0, resumed.stderr + resumed.stdout
@@ -111,7 +114,7 @@ def test_a_finished_run_resumes_to_nothing(finished: Run) -> None:
     [
         (("status",), "rounds"),
         (("audit",), "ok"),
-        (("checkpoints", "list", "--run"), "rounds"),
+        (("checkpoints", "list", "--run"), "rows"),
         (("accuracy", "show", "--gate", "G1", "--run"), "stages"),
     ],
 )

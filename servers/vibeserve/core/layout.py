@@ -64,3 +64,8 @@ class Layout:
     def scratch(self) -> Path:
         """Checkouts and outputs of running jobs; nothing here outlives its job."""
         return self.root / "scratch"
+
+    @property
+    def sessions(self) -> Path:
+        """One lock file per session: a session is served by one process at a time."""
+        return self.root / "sessions"

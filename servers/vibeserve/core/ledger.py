@@ -4,7 +4,6 @@ Each record's hash covers its own fields and the hash before it; the run's Ed255
 head is also written to a file beside the database, so that removing the last record shows.
 """
 
-import fcntl
 import hashlib
 import json
 import sqlite3
@@ -17,6 +16,7 @@ from typing import Any
 
 from vibeserve.core.database import Database
 from vibeserve.core.keys import RunKey
+from vibeserve.core.locks import exclusive
 from vibeserve.core.roles import Actor, Role
 
 GENESIS = "0" * 64
@@ -119,8 +119,7 @@ class Ledger:
         if not rows:
             return
         seq, digest = rows[0]["seq"], rows[0]["hash"]
-        with Path(f"{self._head_path}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with exclusive(Path(f"{self._head_path}.lock")):
             published = read_head(self._head_path)
             if published is None or published[0] < seq:
                 draft = self._head_path.with_suffix(".draft")

@@ -3,12 +3,16 @@
 import argparse
 import asyncio
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from vibeserve.core import jobs
 from vibeserve.core.errors import VibeServeError
+from vibeserve.core.locks import exclusive
 from vibeserve.core.roles import Actor, Role
 from vibeserve.core.run import Run, open_run
 from vibeserve.core.session import Session, new_session_id
@@ -31,7 +35,8 @@ def serve(servers: Sequence[str], arguments: Sequence[str] | None = None, caller
         run.created  # noqa: B018 - a run that was never completely created is refused here
         session = open_session(run, Role(options.role))
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        _serve(session, servers, options.http, caller_for(session))
+        with _only_server_of(session):
+            _serve(session, servers, options.http, caller_for(session))
     except VibeServeError as error:
         sys.exit(f"vibeserve: {error}")
     except KeyboardInterrupt:
@@ -42,6 +47,20 @@ def open_session(run: Run, role: Role) -> Session:
     """The session of this process. A driver names turn and client in the environment."""
     name = os.environ.get("VIBESERVE_SESSION") or new_session_id()
     return Session(run, Actor(role, name, client=os.environ.get("VIBESERVE_CLIENT", "interactive")))
+
+
+@contextmanager
+def _only_server_of(session: Session) -> Iterator[None]:
+    """Wait until no other process serves this session.
+
+    When a driver is killed, the server of its turn still finishes or drops what it was doing; the server of the
+    resumed turn must see how that ended.
+    """
+    folder = session.run.layout.sessions
+    folder.mkdir(exist_ok=True)
+    with exclusive(folder / f"{re.sub(r'[^A-Za-z0-9-]', '_', session.actor.session)}.lock"):
+        jobs.sweep(session.run)
+        yield
 
 
 def _serve(session: Session, servers: Sequence[str], port: int | None, caller: Caller) -> None:

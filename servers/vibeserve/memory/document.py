@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vibeserve.core.errors import Conflict, InfrastructureFailed
+from vibeserve.core.locks import exclusive
 from vibeserve.core.roles import Actor, Role
 from vibeserve.core.run import MEMORY_START, Run
 from vibeserve.core.session import Session
-from vibeserve.lab.trees.repository import exclusive
 from vibeserve.memory.sections import Section, find, split, version_of, with_section
 
 MIGRATIONS = [

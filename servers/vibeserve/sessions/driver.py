@@ -1,7 +1,6 @@
 """Strings role turns together; what comes next derives from the ledger, so a killed run resumes anywhere."""
 
 import asyncio
-import fcntl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any, Literal
 
 from vibeserve.core import jobs
 from vibeserve.core.errors import InfrastructureFailed, Refused, VibeServeError
+from vibeserve.core.locks import exclusive_at_once
 from vibeserve.core.roles import Actor
 from vibeserve.core.run import Run
 from vibeserve.sessions.connection import connect
@@ -98,11 +98,7 @@ def _rounds_closed(run: Run) -> int:
 @contextmanager
 def _only_driver(run: Run) -> Iterator[None]:
     """One driver at a time: two would play the same turn twice."""
-    with (run.layout.root / "driver.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Refused(
-                f"Another driver is working on the run {run.id}.", "Watch it with `vibeserve log --follow`."
-            ) from error
+    with exclusive_at_once(run.layout.root / "driver.lock") as alone:
+        if not alone:
+            raise Refused(f"Another driver is working on the run {run.id}.", "Watch it with `vibeserve log --follow`.")
         yield

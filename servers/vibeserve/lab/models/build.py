@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 
 from vibeserve.core.errors import InfrastructureFailed
+from vibeserve.core.locks import exclusive
 from vibeserve.core.target import Command, digest_folder, fill
 from vibeserve.lab.models.digest import Progress, model_files
-from vibeserve.lab.models.lock import locked
 
 BUILD_TIMEOUT_S = 900.0
 REPORT_EVERY_S = 1.0
@@ -33,7 +33,7 @@ def build_model(folder: Path, command: Command, cache: Path, progress: Progress)
     if built.is_dir():
         return built
     built.parent.mkdir(parents=True, exist_ok=True)
-    with locked(built.with_name(f"{key}.lock")):
+    with exclusive(built.with_name(f"{key}.lock")):
         if not built.is_dir():
             _build(folder, command, built, progress)
     return built

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from vibeserve.core.errors import BadRequest, InfrastructureFailed, NotFound
+from vibeserve.core.locks import exclusive
 from vibeserve.core.target import Preset, Target
 from vibeserve.lab.models.digest import Progress, folder_digest, silent
-from vibeserve.lab.models.lock import locked
 from vibeserve.lab.models.prepared import PreparedModel, default_cache
 
 # Weights that are published beside the safetensors of the same model, in formats nothing here reads.
@@ -26,7 +26,7 @@ def fetch_model(
         )
     path = _snapshot_folder(chosen, cache)
     path.mkdir(parents=True, exist_ok=True)
-    with locked(path.with_name(f"{path.name}.lock")):
+    with exclusive(path.with_name(f"{path.name}.lock")):
         progress(f"fetching {chosen.model_id} at {chosen.revision[:12]}")
         _download(chosen.model_id, chosen.revision, path)
         digest = folder_digest(path, cache, progress)

@@ -1,7 +1,5 @@
 """The run's bare repository: a folder becomes a tree, a tree becomes a folder, byte for byte."""
 
-import fcntl
-import os
 import re
 import shutil
 import tempfile
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vibeserve.core.errors import BadRequest, InfrastructureFailed, NotFound, Refused
+from vibeserve.core.locks import exclusive
 from vibeserve.lab.trees.git import GIT_TIMEOUT_S, BareGit
 from vibeserve.lab.trees.walk import Entry, Limits, Walk, refused
 
@@ -165,14 +164,3 @@ class Repository:
         """A folder for one call's index and staged files."""
         with tempfile.TemporaryDirectory(prefix="call-", dir=self.git.path) as name:
             yield Path(name)
-
-
-@contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file. The system releases it when its holder dies."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vibeserve.core.errors import Refused
+from vibeserve.core.locks import exclusive
 from vibeserve.core.run import Run, Transaction
-from vibeserve.lab.trees.repository import Repository, exclusive
+from vibeserve.lab.trees.repository import Repository
 from vibeserve.lab.trees.walk import remove_folder
 
 MIGRATIONS = [

@@ -3,7 +3,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PRESET ?= tiny
 
-.PHONY: setup demo test prove format clean-venv
+.PHONY: setup demo test prove format
 
 setup: $(VENV)/.ready
 

@@ -1,5 +1,6 @@
 """Jobs: waited on from any process, ended by whatever ends them, never left running by a dead owner."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -124,3 +125,32 @@ def test_a_sweep_finds_the_dead_and_spares_the_living(session: Sessions, run: Ru
     release.set()
     assert call(session("judge"), job=living, wait_s=60) == {"answer": 42}
     assert run.ledger.count("infrastructure.failed") == 1
+
+
+def test_a_job_whose_client_left_leaves_a_trace(session: Sessions, run: Run) -> None:
+    judge = session("judge")
+    job = call(judge, wait_s=0)["job"]
+    judge.cancelled.set()
+    release.set()
+    with contextlib.suppress(InfrastructureFailed):
+        call(judge, wait_s=30, job=job)
+    assert run.ledger.last("infrastructure.failed") is None, "a job that finished all the same is no failure"
+    release.clear()
+    job = call(judge, wait_s=0, answer=-1)["job"]
+    release.set()
+    with pytest.raises(CandidateFailed):
+        call(judge, wait_s=30, job=job)
+    judge.close()
+    traces = run.ledger.records("infrastructure.failed")
+    assert [record.body["job"] for record in traces] == [job]
+
+
+def test_an_end_that_cannot_be_stored_still_reaches_the_waiter(session: Sessions, run: Run) -> None:
+    """As on a full disk: the job has ended, whatever the database takes."""
+    judge = session("judge")
+    job = call(judge, wait_s=0)["job"]
+    run.database.connection().execute(
+        "CREATE TRIGGER no_room BEFORE UPDATE OF status ON jobs BEGIN SELECT raise(FAIL, 'disk is full'); END"
+    )
+    release.set()
+    assert call(judge, wait_s=30, job=job)["answer"] == 42

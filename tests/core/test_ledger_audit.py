@@ -196,3 +196,33 @@ def test_the_key_is_private_and_made_once(filled: Run) -> None:
 def test_the_ledger_reads_without_the_run(filled: Run) -> None:
     rows = Database(filled.layout.database).read("SELECT kind FROM ledger ORDER BY seq")
     assert [row["kind"] for row in rows] == ["run.created", *["issue.filed"] * 3]
+
+
+def test_nothing_is_written_onto_a_ledger_that_lost_records(filled: Run, tampered: Callable[..., None]) -> None:
+    """Else later records would take the numbers of the removed ones, and the audit would find nothing."""
+    tampered("DELETE FROM ledger WHERE seq = 4")
+    for _ in range(2):
+        with pytest.raises(InfrastructureFailed, match="removed or altered"), filled.tx() as tx:
+            tx.append(filled.created.actor, "issue.filed", "I9", {"issue": "I9"})
+    assert audit(filled).broken_seq == 4
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_text("nonsense")])
+def test_nothing_is_written_without_the_head(filled: Run, damage: Callable[[Path], None]) -> None:
+    damage(filled.layout.head)
+    with pytest.raises(InfrastructureFailed, match="removed or altered"), filled.tx() as tx:
+        tx.append(filled.created.actor, "issue.filed", "I9", {"issue": "I9"})
+
+
+def test_a_head_that_cannot_be_published_loses_nothing(filled: Run, session: Sessions) -> None:
+    """As on a full disk: the record is committed, the head lags, and the next writer catches up."""
+    draft = filled.layout.head.with_suffix(".draft")
+    draft.mkdir()
+    with filled.tx() as tx:
+        session("judge").append(tx, "issue.filed", "I4", {"issue": "I4"})
+    assert filled.layout.head.read_text().startswith("4 ")
+    draft.rmdir()
+    with filled.tx() as tx:
+        session("judge").append(tx, "issue.filed", "I5", {"issue": "I5"})
+    assert filled.layout.head.read_text().startswith("6 ")
+    assert audit(filled).ok

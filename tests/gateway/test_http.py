@@ -11,7 +11,9 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 
+from vibeserve.core.roles import Role
 from vibeserve.core.run import Run
+from vibeserve.gateway.http import role_token
 
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -89,3 +91,12 @@ def test_a_port_in_use_is_said(served: tuple[str, str], run: Run) -> None:
 def test_token_files_are_private(served: tuple[str, str], run: Run) -> None:
     for path in run.layout.tokens.iterdir():
         assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_token_is_whole_or_not_there(run: Run) -> None:
+    """A writer that was killed leaves at most a draft, which nobody reads."""
+    run.layout.tokens.mkdir(mode=0o700)
+    (run.layout.tokens / ".draft-killed").write_text("")
+    token, path = role_token(run, Role.JUDGE)
+    assert len(token) > 30
+    assert role_token(run, Role.JUDGE) == (token, path)

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 import click
 from rich.console import Console
 
-from vibeserve.core.errors import BadRequest, NotFound, VibeServeError
+from vibeserve.core.errors import BadRequest, InfrastructureFailed, NotFound, VibeServeError
 from vibeserve.core.run import Run, open_run
 
 RUNS = Path("runs")
@@ -42,14 +42,22 @@ def teaching(function: Callable[P, None]) -> Callable[P, None]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             function(*args, **kwargs)
-        except VibeServeError as error:
-            report(error, bool(kwargs.get("as_json")))
-            sys.exit(2 if isinstance(error, BadRequest) else 1)
+        except (VibeServeError, OSError) as error:
+            known = error if isinstance(error, VibeServeError) else _of_the_system(error)
+            report(known, bool(kwargs.get("as_json")))
+            sys.exit(2 if isinstance(known, BadRequest) else 1)
         except KeyboardInterrupt:
-            click.echo("\nInterrupted; nothing is lost. Go on with `vibeserve run --resume`.", err=True)
+            click.echo("\nInterrupted; nothing is lost. Go on with `vibeserve run --resume latest`.", err=True)
             sys.exit(130)
 
     return wrapped
+
+
+def _of_the_system(error: OSError) -> VibeServeError:
+    return InfrastructureFailed(
+        f"The system refused: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}.",
+        "Mend that (free disk space, permissions), look with `vibeserve status`, then call again.",
+    )
 
 
 def report(error: VibeServeError, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """`vibeserve run TARGET`: play a whole run, and show it as it happens."""
 
+import shutil
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from vibeserve.cli.new import make_run, model_option, preset_option, root_option
 from vibeserve.cli.output import console, find_run, json_option, print_json, teaching
 from vibeserve.cli.status import show_rounds, summary
 from vibeserve.core.audit import audit
-from vibeserve.core.errors import BadRequest
+from vibeserve.core.errors import BadRequest, Refused
 from vibeserve.core.run import Run
 from vibeserve.sessions.driver import Event, drive
 from vibeserve.sessions.recording import Recording
@@ -58,7 +59,7 @@ def recorded_in(target: Path, preset: str) -> Recording:
 
 def play(run: Run, rounds: int | None, as_json: bool) -> None:
     """Drive the run to its end, with live progress for people and a JSON summary for programs."""
-    replay = ReplayClient(Recording(Path(run.created.body["settings"]["recording"])))
+    replay = ReplayClient(own_recording(run))
     if as_json:
         drive(run, replay, rounds, _silent)
         print_json(summary(run) | {"audit_ok": audit(run).ok})
@@ -72,6 +73,22 @@ def play(run: Run, rounds: int | None, as_json: bool) -> None:
     console().print(
         f"{state}, {outcome.records} records · look closer: vibeserve log, vibeserve show G1, vibeserve audit"
     )
+
+
+def own_recording(run: Run) -> Recording:
+    """The run's own copy of its recording: the original may change while the run is interrupted."""
+    original, copy = run.created.body["settings"].get("recording"), run.layout.root / "recording"
+    if original is None:
+        raise Refused(
+            f"The run {run.id} was made for clients to play, not to be replayed.",
+            f"Serve its roles: vibeserve mcp --run {run.layout.root} --role orchestrator.",
+        )
+    if not copy.exists():
+        draft = run.scratch("recording") / "copy"
+        shutil.copytree(original, draft)
+        draft.rename(copy)
+        draft.parent.rmdir()
+    return Recording(copy)
 
 
 def _silent(_event: Event) -> None:

@@ -1,6 +1,7 @@
 """The CLI twin of every tool, from the same declaration: `vibeserve <server> <verb> --run RUN …`."""
 
 import json
+import signal
 import types
 import typing
 from enum import Enum
@@ -12,9 +13,13 @@ from pydantic.fields import FieldInfo
 from vibeserve.cli.output import console, find_run, json_option, print_json, teaching
 from vibeserve.core.artifacts import printable
 from vibeserve.core.roles import Role
+from vibeserve.core.session import Session
 from vibeserve.core.tools import Tool
 from vibeserve.gateway.build import toolbox
 from vibeserve.gateway.standalone import open_session
+
+HELD = frozenset({"start_service"})
+"""Tools whose effect belongs to the session: their twin keeps it until it is interrupted."""
 
 
 def group(server: str) -> click.Group:
@@ -42,12 +47,23 @@ def _callback(tool: Tool) -> Any:
         given = {name: _given(value) for name, value in values.items() if value not in (None, ())}
         session = open_session(find_run(run), Role(role))
         try:
-            result = tool.call(session, given, _progress)
+            result = _call_to_the_end(tool, session, given)
+            print_json(result) if as_json else _show(result)
+            if tool.name in HELD:
+                click.echo("It runs as long as this command: end it with Ctrl-C.", err=True)
+                signal.pause()
         finally:
             session.close()
-        print_json(result) if as_json else _show(result)
 
     return call
+
+
+def _call_to_the_end(tool: Tool, session: Session, given: dict[str, Any]) -> dict[str, Any]:
+    """The finished result: this process owns the job, and the job would end with it."""
+    result = tool.call(session, given, _progress)
+    while result.get("status") == "running" and "job" in result:
+        result = tool.call(session, given | {"job": result["job"]}, _progress)
+    return result
 
 
 def _parameter(name: str, field: FieldInfo) -> click.Parameter:

@@ -36,9 +36,12 @@ class Artifacts:
         name = f"{hashlib.sha256(data).hexdigest()[:12]}-{re.sub(r'[^A-Za-z0-9._-]', '_', label)[:60]}"
         self._folder.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=self._folder, prefix=".draft-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(draft).replace(self._folder / name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(draft).replace(self._folder / name)
+        finally:
+            Path(draft).unlink(missing_ok=True)
         return name
 
     def path(self, name: str) -> Path:

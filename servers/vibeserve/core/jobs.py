@@ -3,11 +3,14 @@
 The owner's death ends a job as `infrastructure.failed`; the next one who asks is told so.
 """
 
+import contextlib
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from vibeserve.core import errors
@@ -31,6 +34,9 @@ MIGRATIONS = [
     """
 ]
 
+_OUTCOMES: dict[tuple[Path, int], tuple[str, str]] = {}
+"""How the jobs of this process ended, for its own waiters, also when the database cannot be written."""
+
 POLL_S = 0.2
 REPORT_EVERY_S = 1.0
 
@@ -47,7 +53,7 @@ def start(session: Session, tool: str, work: Work) -> str:
             "INSERT INTO jobs (tool, session, owner, status) VALUES (?, ?, ?, 'running')",
             (tool, session.actor.session, own_identity()),
         )
-    number = cursor.lastrowid
+    number = int(cursor.lastrowid or 0)
     thread = threading.Thread(target=_work, args=(session, number, work), name=f"job-{number}", daemon=True)
     session.resources.callback(thread.join, 30)
     thread.start()
@@ -82,7 +88,7 @@ def sweep(run: Run) -> list[str]:
     return lost
 
 
-def _work(session: Session, number: int | None, work: Work) -> None:
+def _work(session: Session, number: int, work: Work) -> None:
     """The body of a job's thread: whatever happens, the job ends."""
     inner = replace(session, progress=lambda message: _note(session.run, number, message))
     try:
@@ -94,13 +100,23 @@ def _work(session: Session, number: int | None, work: Work) -> None:
             f"The job broke: {type(error).__name__}: {error}.", "Call again; report this if it repeats."
         )
         status, result = "failed", _error_json(failed)
-    with session.run.tx() as tx:
-        tx.execute("UPDATE jobs SET status = ?, result = ? WHERE number = ?", (status, json.dumps(result), number))
+    _OUTCOMES[session.run.layout.root, number] = status, json.dumps(result)
+    with contextlib.suppress(VibeServeError, sqlite3.Error):
+        _store_end(session, number, status, json.dumps(result))
     session.run.database.close()
 
 
-def _note(run: Run, number: int | None, message: str) -> None:
-    with run.database.tx() as connection:
+def _store_end(session: Session, number: int, status: str, result: str) -> None:
+    """Tell other processes how a job ended; a job that was cut short by its client leaves a trace."""
+    with session.run.tx() as tx:
+        tx.execute("UPDATE jobs SET status = ?, result = ? WHERE number = ?", (status, result, number))
+        if status == "failed" and session.cancelled.is_set():
+            body = {"job": f"J{number}", "session": session.actor.session, "reason": "the client of the job left"}
+            tx.append(system_actor(), "infrastructure.failed", f"J{number}", body)
+
+
+def _note(run: Run, number: int, message: str) -> None:
+    with contextlib.suppress(VibeServeError), run.database.tx() as connection:
         connection.execute("UPDATE jobs SET message = ? WHERE number = ?", (message, number))
 
 
@@ -111,6 +127,8 @@ def _row(run: Run, job: str, tool: str) -> dict[str, Any]:
     if not rows:
         raise NotFound(f"There is no job {job} of {tool}.", f"Call {tool} without `job` to start one.")
     row = dict(rows[0])
+    if (run.layout.root, row["number"]) in _OUTCOMES:
+        row["status"], row["result"] = _OUTCOMES[run.layout.root, row["number"]]
     if row["status"] == "running" and not is_alive(row["owner"]):
         _mark_lost(run, row["number"], tool)
         row = dict(run.database.read("SELECT * FROM jobs WHERE number = ?", (number,))[0])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vibeserve.core.database import Database
+from vibeserve.core.errors import InfrastructureFailed
 from vibeserve.core.keys import RunKey
 from vibeserve.core.locks import exclusive
 from vibeserve.core.roles import Actor, Role
@@ -67,6 +68,7 @@ class Ledger:
         """Append one record inside `connection`'s transaction and return it."""
         last = connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
         seq, prev = (last["seq"] + 1, last["hash"]) if last else (1, GENESIS)
+        self._require_published_head(connection, seq - 1)
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         actor_text, body_text = canonical(actor.to_json()), canonical(body)
         digest = record_hash(seq, at, actor_text, kind, subject, body_text, prev)
@@ -112,6 +114,25 @@ class Ledger:
     def count(self, kind: str) -> int:
         """How many records of one kind there are; numbers the next round, gate, measurement …"""
         return int(self._database.read("SELECT count(*) FROM ledger WHERE kind = ?", (kind,))[0][0])
+
+    def _require_published_head(self, connection: sqlite3.Connection, newest: int) -> None:
+        """Refuse to write on when the record that was published as the head is not there any more.
+
+        Else a removed record would stop showing as soon as later ones had taken its number.
+        """
+        head = read_head(self._head_path)
+        if head is None:
+            intact = newest <= 1  # the first writer was killed before it published, or there is no record yet
+        else:
+            seq, digest, signature = head
+            row = connection.execute("SELECT hash FROM ledger WHERE seq = ?", (seq,)).fetchone()
+            signed = self._key.verify(f"{seq} {digest}", signature)
+            intact = signed and row is not None and row["hash"] == digest
+        if not intact:
+            raise InfrastructureFailed(
+                "The ledger is not the one whose head was published: records were removed or altered.",
+                "Nothing was written. `vibeserve audit` names what is wrong; go on with an intact copy of the run.",
+            )
 
     def publish_head(self) -> None:
         """Write the newest committed seq and hash to the head file; never backwards."""

@@ -54,10 +54,14 @@ class Run:
 
     @contextlib.contextmanager
     def tx(self) -> Iterator[Transaction]:
-        """One BEGIN IMMEDIATE transaction over all tables and the ledger; publishes the new head after it."""
+        """One BEGIN IMMEDIATE transaction over all tables and the ledger; publishes the new head after it.
+
+        A head that cannot be published (a full disk) may lag behind: what is committed stands all the same.
+        """
         with self.database.tx() as connection:
             yield Transaction(connection, self.ledger)
-        self.ledger.publish_head()
+        with contextlib.suppress(OSError):
+            self.ledger.publish_head()
 
     @cached_property
     def created(self) -> Record:

@@ -33,9 +33,9 @@ class BoundTool(McpTool):
     _caller: Caller = PrivateAttr()
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
-        """Call the tool; long-running ones in a thread, so that progress can be told meanwhile."""
+        """Call the tool; reads at once, all others in a thread, so that progress can be told meanwhile."""
         try:
-            if self._tool.long_running or self._caller is not call_directly:
+            if not self._tool.read_only or self._caller is not call_directly:
                 content = await self._in_thread(arguments)
             else:
                 content = self._caller(self._tool, self._session, arguments, lambda _s, _m: None)
@@ -80,5 +80,5 @@ def failure(error: VibeServeError) -> ToolResult:
 def _defect(tool: Tool, error: Exception) -> VibeServeError:
     return InfrastructureFailed(
         f"{tool.name} broke: {type(error).__name__}: {str(error)[:200]}.",
-        "Nothing was recorded; call again, and report this if it repeats.",
+        "Read what is on record before you repeat the call; report this if it happens again.",
     )

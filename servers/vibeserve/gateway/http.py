@@ -1,8 +1,10 @@
 """HTTP on loopback: Host and Origin checked, one bearer token per role kept in a file of mode 0600."""
 
+import contextlib
 import os
 import secrets
 import socket
+import tempfile
 from pathlib import Path
 
 from fastmcp import FastMCP
@@ -20,13 +22,13 @@ def role_token(run: Run, role: Role) -> tuple[str, Path]:
     """The role's bearer token and the file it lies in; made on first use."""
     path = run.layout.tokens / role.value
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip(), path
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".draft-")  # mode 0600
     with os.fdopen(handle, "w") as file:
-        file.write(token := secrets.token_urlsafe(32))
-    return token, path
+        file.write(secrets.token_urlsafe(32))
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)  # whole or not at all, and only the first one counts
+    Path(draft).unlink()
+    return path.read_text().strip(), path
 
 
 def token_auth(token: str, role: Role) -> AuthProvider:

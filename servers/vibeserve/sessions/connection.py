@@ -71,4 +71,6 @@ def _error(tool: str, content: dict[str, Any]) -> VibeServeError:
     kind = getattr(errors, str(content.get("error")), InfrastructureFailed)
     message = str(content.get("message", f"{tool} answered with an error it does not name."))
     error: VibeServeError = kind(message, str(content.get("next_step", "")))
+    if content.get("evidence"):
+        error.evidence = content["evidence"]  # type: ignore[attr-defined]
     return error

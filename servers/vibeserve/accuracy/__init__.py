@@ -1,6 +1,6 @@
 """Accuracy: the gate that a candidate must pass, and the Judge's verdict.
 
-One sentence per module: `stand` puts a candidate and its judges into sandboxes on one private loopback;
-`boot`, `checker`, `numeric` and `probes` are the stages; `gate` runs them in order and records the outcome;
-`reports` shows it; `verdicts` takes the Judge's word; `server` declares the tools.
+One sentence per module: `stand` keeps the candidate running for the stages `boot`, `checker`, `numeric` and
+`repeat`; `gate` runs them in order and records the outcome; `reports` shows it; `verdicts` takes the Judge's
+word; `server` declares the tools.
 """

@@ -9,7 +9,7 @@ NAME = "boot"
 
 def boot(stand: Stand) -> Stage:
     """Start the candidate, stop it, and start it once more; it keeps running. Raises CandidateFailed."""
-    dtype, limit_s = stand.run.preset.dtype, stand.run.target.launch.boot_timeout_s
+    dtype, limit_s = stand.run.preset.dtype, stand.run.launch.boot_timeout_s
     stand.progress("boot: starting the candidate")
     first_s = stand.start(dtype).boot_s
     stand.progress("boot: starting it once more")

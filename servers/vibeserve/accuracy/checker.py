@@ -1,89 +1,119 @@
 """Stage checker: the target's own accuracy checker, the source of truth, over HTTP from its own sandbox."""
 
-import json
 import secrets
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from vibeserve.accuracy.stand import OUT_AT, Stand, read_output
-from vibeserve.core.errors import InfrastructureFailed
-from vibeserve.lab.isolation import Outcome
+from vibeserve.accuracy.stand import Stand
+from vibeserve.core.errors import CandidateFailed, InfrastructureFailed, VibeServeError
+from vibeserve.lab.isolation import Network, Outcome
 from vibeserve.lab.judging import Stage
+from vibeserve.lab.serving import Service
+from vibeserve.lab.stand.cancelling import closed_on_cancel
+from vibeserve.lab.stand.judges import OUT_AT, describe_end, run_judge, said
+from vibeserve.lab.stand.outputs import holder_of, look_up, read_document
+from vibeserve.lab.stand.systems import REFERENCE, beyond_blame, start_system
 
 NAME = "checker"
+CONTROL = "checker-control"
 MAX_FIGURES = 12
 
 
-def checker(stand: Stand) -> Stage:
-    """Run the checker. Its verdict is the boolean at the declared path of the JSON it writes to {out}.
+@dataclass(frozen=True)
+class Checked:
+    """One run of the checker. `found` is what stands at the declared path, whatever it is."""
 
-    A checker that hangs, crashes or writes no such boolean while the candidate is alive is
-    InfrastructureFailed; a candidate that died is CandidateFailed.
+    outcome: Outcome
+    found: Any
+    figures: dict[str, float | int | str]
+
+    @property
+    def verdict(self) -> bool | None:
+        """The checker's word; None where it gave none that can be trusted."""
+        trusted = isinstance(self.found, bool) and (not self.found or self.outcome.ok)
+        return self.found if trusted else None
+
+
+def checker(stand: Stand) -> Stage:
+    """Run the checker on the candidate in the judging dtype.
+
+    Its verdict is the boolean at the declared path of the JSON it writes to {out}. A checker that crashes or
+    writes no such boolean while the candidate is alive is InfrastructureFailed; a candidate that died is
+    CandidateFailed. One that does not end is tried on the reference, which tells whose fault it is.
     """
-    declared = stand.run.target.checker
-    service = stand.serving(stand.run.preset.dtype)
+    service = stand.serving(stand.run.target.numeric.dtype)
     stand.progress("checker: running the target's accuracy checker")
     seed = stand.seeds[NAME] = secrets.randbits(31)
-    out = stand.folder(NAME)
+    checked = _check(stand, service, stand.network, seed, stand.scratch / NAME)
+    service.require_alive()
+    if checked.verdict is None:
+        if checked.outcome.status == "timed_out":
+            stand.stop()
+            raise _unending(stand, checked, seed)
+        raise _no_verdict(checked, stand.run.target.checker.passed)
+    return Stage(
+        name=NAME,
+        status="passed" if checked.verdict else "failed",
+        measured={"passed": int(checked.verdict), **checked.figures},
+        threshold={"passed": 1},
+        feedback="" if checked.verdict else "The target's accuracy checker says that the answers are not right.",
+    )
+
+
+def _check(stand: Stand, service: Service, network: Network, seed: int, out: Path) -> Checked:
+    """Run the checker once against a service that listens in `network`."""
+    declared = stand.run.target.checker
+    out.mkdir()
     values = {
         "url": service.url,
         "seed": seed,
         "out": f"{OUT_AT}/result.json",
-        "preset": stand.run.preset_name,
+        "dtype": stand.run.target.numeric.dtype,
     }
-    outcome = stand.judge(declared.command, values, out, declared.timeout_s, online=True)
-    service.require_alive()
-    result = _result(read_output(out / "result.json"))
-    passed = look_up(result, declared.passed)
-    if not isinstance(passed, bool) or (passed and not outcome.ok):
-        raise _no_verdict(outcome, declared.passed, passed)
-    return Stage(
-        name=NAME,
-        status="passed" if passed else "failed",
-        measured={"passed": int(passed), **_figures(result, declared.passed)},
-        threshold={"passed": 1},
-        feedback="" if passed else "The target's accuracy checker says that the answers are not right.",
+    outcome = run_judge(stand.session, declared.command, values, out, declared.timeout_s, network)
+    result = read_document(out / "result.json")
+    return Checked(outcome, look_up(result, declared.passed), _figures(holder_of(result, declared.passed)))
+
+
+def _unending(stand: Stand, checked: Checked, seed: int) -> VibeServeError:
+    """The control: the same checks against the reference. Only if it passes in time is the candidate to blame."""
+    stand.progress("checker: it did not end; running it against the reference as a control")
+    log, dtype = stand.scratch / f"{CONTROL}.log", stand.run.target.numeric.dtype
+    with Network() as network, closed_on_cancel(stand.session, network), beyond_blame("The reference, as a control,"):
+        root = stand.run.layout.target
+        service = start_system(stand.run, REFERENCE, root, dtype=dtype, network=network, log_path=log)
+        try:
+            control = _check(stand, service, network, seed, stand.scratch / CONTROL)
+            service.require_alive()
+        finally:
+            service.stop()
+    if control.verdict is not True:
+        return _no_verdict(checked, stand.run.target.checker.passed)
+    return CandidateFailed(
+        f"The target's accuracy checker passes on the reference in {control.outcome.seconds:.0f} s and does not end "
+        f"on this candidate within {checked.outcome.seconds:.0f} s.",
+        "Answer every request, as fast as the reference does, and end each stream with [DONE].",
     )
 
 
-def look_up(document: Any, path: str) -> Any:
-    """The value at a dotted path, None where there is none. Whole numbers index lists."""
-    for part in path.split("."):
-        if isinstance(document, dict):
-            document = document.get(part)
-        elif isinstance(document, list) and part.isdecimal() and int(part) < len(document):
-            document = document[int(part)]
-        else:
-            return None
-    return document
-
-
-def _result(written: bytes | None) -> Any:
-    try:
-        return json.loads(written) if written is not None else None
-    except (ValueError, RecursionError):
-        return None
-
-
-def _figures(result: Any, path: str) -> dict[str, float | int | str]:
+def _figures(holder: dict[str, Any]) -> dict[str, float | int | str]:
     """The finite numbers beside the verdict; no text, which could give the checker's data away."""
-    parent = look_up(result, path.rpartition(".")[0]) if "." in path else result
     figures = {
-        name[:40]: value for name, value in parent.items() if type(value) in (int, float) and abs(value) < float("inf")
+        name[:40]: value for name, value in holder.items() if type(value) in (int, float) and abs(value) < float("inf")
     }
     return dict(list(figures.items())[:MAX_FIGURES])
 
 
-def _no_verdict(outcome: Outcome, path: str, found: Any) -> InfrastructureFailed:
+def _no_verdict(checked: Checked, path: str) -> InfrastructureFailed:
     """The checker's own failure; the candidate is alive."""
-    if outcome.status == "timed_out":
-        reason = f"it did not end within {outcome.seconds:.0f} s"
-    elif not outcome.ok:
-        reason = f"it ended as {outcome.status}, exit status {outcome.exit_code}"
+    if not checked.outcome.ok:
+        reason = describe_end(checked.outcome)
     else:
-        shown = "nothing" if found is None else f"a {type(found).__name__}"
+        shown = "nothing" if checked.found is None else f"a {type(checked.found).__name__}"
         reason = f"its result holds {shown} at {path!r} where a boolean belongs"
     return InfrastructureFailed(
         f"The target's accuracy checker gave no verdict: {reason}.",
         "Run the checker by hand against the reference and correct it; the candidate is not to blame.",
-        evidence=f"stdout:\n{outcome.stdout}\nstderr:\n{outcome.stderr}",
+        evidence=said(checked.outcome),
     )

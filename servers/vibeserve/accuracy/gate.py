@@ -1,12 +1,13 @@
 """The gate: stages from cheap to dear, stopped at the first that does not pass, and one record of it all."""
 
 import time
+import traceback
 from collections.abc import Callable, Sequence
 
 from vibeserve.accuracy.boot import boot
 from vibeserve.accuracy.checker import checker
 from vibeserve.accuracy.numeric import numeric
-from vibeserve.accuracy.probes import REPEAT, repeat
+from vibeserve.accuracy.repeat import repeat
 from vibeserve.accuracy.reports import GateReport, no_such_candidate, report
 from vibeserve.accuracy.stand import Stand, open_stand
 from vibeserve.core.artifacts import printable
@@ -15,18 +16,22 @@ from vibeserve.core.evidence import GATE_KINDS, candidate_record
 from vibeserve.core.ledger import Record
 from vibeserve.core.run import Run
 from vibeserve.core.session import Session
+from vibeserve.core.texts import fenced
 from vibeserve.lab.judging import Stage
+from vibeserve.lab.stand.coverage import Coverage, coverage
+from vibeserve.lab.stand.inputs import require_unchanged
 
 MAX_RERUNS = 2
 FEEDBACK_CHARACTERS = 1200
-LOG_EXCERPT_CHARACTERS = 800
+LOG_EXCERPT_CHARACTERS = 700
+WORD_CHARACTERS = FEEDBACK_CHARACTERS - LOG_EXCERPT_CHARACTERS - 200  # of ours before a log, its marks left room
 
 StageFunction = Callable[[Stand], Stage]
 STAGES: tuple[tuple[str, StageFunction], ...] = (
     ("boot", boot),
     ("checker", checker),
     ("numeric", numeric),
-    (REPEAT, repeat),
+    ("repeat", repeat),
 )
 
 
@@ -37,10 +42,13 @@ def run_gate(session: Session, candidate: str) -> GateReport:
         raise no_such_candidate(candidate)
     tree = str(submitted.body["tree"])
     require_unsettled(session.run, tree)
+    require_unchanged(session)
     began = time.monotonic()
     with open_stand(session, tree) as stand:
         stages = _run_stages(stand)
         evidence = _evidence(stand, stages)
+    require_unchanged(session)
+    covered: Coverage = coverage(session.run)
     body = {
         "candidate": submitted.body["candidate"],
         "round": submitted.body["round"],
@@ -48,7 +56,8 @@ def run_gate(session: Session, candidate: str) -> GateReport:
         "target_digest": session.run.target_digest,
         "seconds": round(time.monotonic() - began, 2),
         "stages": [stage.model_dump(mode="json", exclude={"evidence"}) for stage in stages],
-        "coverage": coverage(session.run),
+        "coverage": covered.applies,
+        "not_applicable": covered.not_applicable,
         "artifact": session.run.artifacts.put(evidence, f"gate-{submitted.body['candidate']}.txt"),
         "seeds": stand.seeds,
     }
@@ -59,11 +68,6 @@ def outcome(stages: Sequence[Stage]) -> str:
     """What the stages come to: `passed` only when the last one did."""
     last = stages[-1]
     return "passed" if last.passed else last.status
-
-
-def coverage(run: Run) -> list[str]:
-    """The stages that apply to the run's target."""
-    return [name for name, _ in STAGES if name != REPEAT or run.target.reuse == "none"]
 
 
 def require_unsettled(run: Run, tree: str) -> None:
@@ -98,28 +102,43 @@ def _run_stages(stand: Stand) -> list[Stage]:
     stages: list[Stage] = []
     for name, function in STAGES:
         stage = _attempt(stand, name, function)
-        stages.append(stage.model_copy(update={"feedback": stage.feedback[:FEEDBACK_CHARACTERS]}))
+        stages.append(stage)
         if not stage.passed:
             break
     return stages
 
 
 def _attempt(stand: Stand, name: str, function: StageFunction) -> Stage:
-    """One stage; a candidate's failure fails it, any other leaves it inconclusive."""
+    """One stage; a candidate's failure fails it, any other leaves it inconclusive and on record."""
     try:
-        return function(stand)
+        stage = function(stand)
+        return stage.model_copy(update={"feedback": stage.feedback[:FEEDBACK_CHARACTERS]})
     except CandidateFailed as error:
         stand.require_wanted()
-        excerpt = printable(error.evidence)[-LOG_EXCERPT_CHARACTERS:]
-        log = f"\nEnd of its log (the candidate's words):\n{excerpt}" if excerpt.strip() else ""
-        return Stage(name=name, status="failed", feedback=f"{error}{log}", evidence=error.evidence)
+        return Stage(name=name, status="failed", feedback=_feedback(error), evidence=error.evidence)
     except VibeServeError as error:
         stand.require_wanted()
-        evidence = str(getattr(error, "evidence", ""))
-        return Stage(name=name, status="inconclusive", feedback=str(error), evidence=evidence)
-    except Exception:
+        said, evidence = str(error)[:FEEDBACK_CHARACTERS], str(getattr(error, "evidence", ""))
+        return Stage(name=name, status="inconclusive", feedback=said, evidence=evidence)
+    except Exception as error:
         stand.require_wanted()  # closing the network under a stage that works breaks it in many ways
-        raise
+        return _broken(name, error)
+
+
+def _feedback(error: CandidateFailed) -> str:
+    """What failed, and the end of the candidate's log, fenced."""
+    log = fenced(printable(error.evidence)[-LOG_EXCERPT_CHARACTERS:])
+    return f"{str(error)[:WORD_CHARACTERS]}\nEnd of its log:\n{log}" if log else str(error)[:FEEDBACK_CHARACTERS]
+
+
+def _broken(name: str, error: Exception) -> Stage:
+    """A stage that broke by a fault of ours. Where is told, but no value: it could be a hidden prompt."""
+    return Stage(
+        name=name,
+        status="inconclusive",
+        feedback=f"The stage itself broke ({type(error).__name__}). Report this with the gate's artifact.",
+        evidence="".join(traceback.format_tb(error.__traceback__)),
+    )
 
 
 def _evidence(stand: Stand, stages: Sequence[Stage]) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from vibeserve.core.artifacts import printable
 from vibeserve.core.errors import BadRequest, NotFound
 from vibeserve.core.evidence import GATE_KINDS, candidate_record
@@ -24,7 +26,7 @@ class StageReport(Result):
 
 
 class GateReport(Result):
-    """The outcome of one gate. `coverage` names the stages that apply to this target."""
+    """The outcome of one gate. `coverage` names the stages that apply to this target, `served` when it is measured."""
 
     gate: str
     candidate: str
@@ -34,6 +36,7 @@ class GateReport(Result):
     seconds: float
     stages: list[StageReport]
     coverage: list[str]
+    not_applicable: list[str] = Field(default_factory=list)
     artifact: str
     evidence_excerpt: str | None = None
     next_step: str
@@ -53,6 +56,7 @@ def report(record: Record, excerpt: str | None = None) -> GateReport:
         {
             **{name: body[name] for name in ("gate", "candidate", "round", "tree", "seconds", "stages")},
             "coverage": body.get("coverage", [stage["name"] for stage in body["stages"]]),
+            "not_applicable": body.get("not_applicable", []),
             "artifact": body["artifact"],
             "outcome": outcome,
             "evidence_excerpt": excerpt,

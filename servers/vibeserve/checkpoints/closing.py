@@ -6,6 +6,7 @@ from vibeserve.checkpoints.finding import history, require_open_round
 from vibeserve.checkpoints.results import ClosedRound, Decision, HypothesisStatus
 from vibeserve.core.backlog import NEED_CHECKPOINT, ClosingStatus, backlog
 from vibeserve.core.errors import NotFound, Refused
+from vibeserve.core.evidence import PROOF_KINDS
 from vibeserve.core.rounds import Attempt, Round
 from vibeserve.core.run import Run
 from vibeserve.core.session import Session
@@ -57,7 +58,8 @@ def _record(
         _require_hypothesis(current, hypothesis)
         if decision == "promote":
             _require_evidence(current, chosen)
-        _require_issue(run, current, decision, issue_status)
+        if issue_status == "done" and decision != "promote":
+            _require_proof(run, current)
         closed = ClosedRound(
             round=current.id,
             issue=current.opened.body["issue"],
@@ -67,6 +69,7 @@ def _record(
             candidate=chosen.candidate if chosen else None,
             tree=chosen.tree if chosen else None,
             checkpoint=chosen.tree if chosen and decision == "promote" else None,
+            served_note=chosen.unserved_note if chosen and decision == "promote" else None,
         )
         body = closed.model_dump() | {"reason": reason, "target_digest": run.target_digest}
         session.append(tx, "round.closed", current.id, body)
@@ -112,13 +115,19 @@ def _require_hypothesis(current: Round, hypothesis: HypothesisStatus) -> None:
         )
 
 
-def _require_issue(run: Run, current: Round, decision: Decision, issue_status: ClosingStatus) -> None:
+def _require_proof(run: Run, current: Round) -> None:
+    """Refused to call an issue done by a round that promotes nothing, unless the round shows enough for it."""
     issue = backlog(run.ledger)[current.opened.body["issue"]]
-    promoted = decision == "promote" or issue.has_checkpoint
-    if issue_status == "done" and issue.kind in NEED_CHECKPOINT and not promoted:
+    if issue.kind in NEED_CHECKPOINT:
         raise Refused(
-            f"{issue.id} is a {issue.kind} issue: it is done only with a promoted checkpoint.",
+            f"{issue.id} is a {issue.kind} issue: it is done only with a promoted checkpoint of its round.",
             "Close with decision promote, or with issue_status reopen or abandon.",
+        )
+    if all(record.body["round"] != current.id for record in run.ledger.records(PROOF_KINDS)):
+        raise Refused(
+            f"{issue.id} cannot be called done: round {current.id} has no gate, verdict or measurement.",
+            "run_gate or submit_verdict (by the Accuracy Judge) or measure (by the Performance Evaluator) supplies "
+            "one; otherwise close with issue_status reopen or abandon.",
         )
 
 

@@ -53,7 +53,10 @@ class MeasurementSummary(Result):
 
 
 class CandidateSummary(Result):
-    """One attempt and what is known about it. Notes and feedback are cut; texts of a candidate are data."""
+    """One attempt and what is known about it. Notes and feedback are cut; what stands between fences is data.
+
+    `served_note` says when the answers that were timed went unjudged.
+    """
 
     candidate: str
     attempt: int
@@ -62,6 +65,7 @@ class CandidateSummary(Result):
     gate: GateSummary | None = None
     verdict: VerdictSummary | None = None
     measurements: list[MeasurementSummary]
+    served_note: str | None = None
     evaluation: str | None = None
 
 
@@ -99,7 +103,7 @@ class Submitted(Result):
 
 
 class ClosedRound(Result):
-    """A closed round; `checkpoint` is the promoted tree."""
+    """A closed round; `checkpoint` is the promoted tree. `served_note` says when its timed answers went unjudged."""
 
     round: str
     issue: str
@@ -109,6 +113,7 @@ class ClosedRound(Result):
     candidate: str | None = None
     tree: str | None = None
     checkpoint: str | None = None
+    served_note: str | None = None
 
 
 class ChangedFile(Result):

@@ -16,7 +16,7 @@ from vibeserve.core.errors import BadRequest
 from vibeserve.core.ledger import Record
 from vibeserve.core.rounds import Attempt, Round
 from vibeserve.core.session import Session
-from vibeserve.core.texts import excerpt
+from vibeserve.core.texts import excerpt, fenced
 from vibeserve.lab.trees.workspace import settle
 
 SHOWN_CANDIDATES = 3
@@ -94,10 +94,11 @@ def _candidate(attempt: Attempt, latest: bool) -> CandidateSummary:
         candidate=attempt.candidate,
         attempt=attempt.submitted.body["attempt"],
         tree=attempt.tree,
-        note=excerpt(attempt.submitted.body["note"], limit // 2),
+        note=fenced(excerpt(attempt.submitted.body["note"], limit // 2)),
         gate=_gate(attempt, limit),
         verdict=_verdict(evidence.verdict, limit),
         measurements=[_measurement(record) for record in evidence.measurements[-SHOWN_MEASUREMENTS:]],
+        served_note=attempt.unserved_note,
         evaluation=evidence.evaluation.body["evaluation"] if evidence.evaluation else None,
     )
 
@@ -110,7 +111,7 @@ def _gate(attempt: Attempt, limit_bytes: int) -> GateSummary | None:
         gate=record.body["gate"],
         outcome=attempt.gate_status,
         stage=stage["name"] if stage else None,
-        feedback=excerpt(stage["feedback"], limit_bytes) if stage else None,
+        feedback=fenced(excerpt(stage["feedback"], limit_bytes)) if stage else None,
     )
 
 

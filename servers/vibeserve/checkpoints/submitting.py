@@ -7,7 +7,7 @@ from vibeserve.core.rounds import Round
 from vibeserve.core.session import Session
 from vibeserve.core.texts import excerpt, require_text
 from vibeserve.lab.trees.differences import changed_files
-from vibeserve.lab.trees.workspace import repository_of, settle
+from vibeserve.lab.trees.workspace import repository_of, settle_locked, workspace_lock
 
 NOTE_BYTES = 1000
 SHOWN_FILES = 20
@@ -17,13 +17,21 @@ def submit_candidate(session: Session, note: str) -> Submitted:
     """Record `candidate.submitted`; refused without a round or attempts, and for a tree that brings nothing new."""
     note = require_text("note", note, NOTE_BYTES, may_be_empty=True)
     run = session.run
-    settle(run)
-    _require_attempt_left(require_open_round(history(run)))
-    repository = repository_of(run)
-    tree = repository.snapshot(run.layout.workspace)
+    # Under the lock no round is opened or closed between the snapshot and its record.
+    with workspace_lock(run):
+        settle_locked(run)
+        current = require_open_round(history(run))
+        _require_attempt_left(current)
+        tree = repository_of(run).snapshot(run.layout.workspace)
+        return _record(session, current.id, tree, note)
+
+
+def _record(session: Session, name: str, tree: str, note: str) -> Submitted:
+    """Record the tree as a candidate of round `name`, which must still be open."""
+    run = session.run
     with run.tx() as tx:
         past = history(run)
-        current = require_open_round(past)
+        current = require_open_round(past, name)
         _require_attempt_left(current)
         _require_new(tree, current, past)
         attempt = len(current.attempts) + 1
@@ -37,7 +45,7 @@ def submit_candidate(session: Session, note: str) -> Submitted:
             "note": note,
         }
         session.append(tx, "candidate.submitted", tree, body)
-    changed = [change.path for change in changed_files(repository, current.opened.body["base_tree"], tree)]
+    changed = [change.path for change in changed_files(repository_of(run), current.opened.body["base_tree"], tree)]
     return Submitted(
         candidate=str(body["candidate"]),
         round=current.id,

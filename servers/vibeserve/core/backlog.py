@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from vibeserve.core.evidence import PROOF_KINDS
 from vibeserve.core.ledger import Ledger, Record
 
 IssueKind = Literal["bug", "feature", "perf", "refactor", "research"]
@@ -30,7 +31,11 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One issue. `priority` 0 is the most urgent; `round` is the round that is open on it."""
+    """One issue. `priority` 0 is the most urgent; `round` is the round that is open on it.
+
+    `may_be_done`: the round that was last closed on it is evidence enough. That is a promoted checkpoint for a
+    feature or perf issue, a gate, verdict or measurement for any other.
+    """
 
     id: str
     kind: IssueKind
@@ -46,33 +51,29 @@ class Issue:
     status: IssueStatus = "open"
     version: int = 1
     round: str | None = None
-    rounds_closed: int = 0
-    has_checkpoint: bool = False
+    may_be_done: bool = False
 
     @property
     def shown_status(self) -> ShownStatus:
         """The status, or in_progress while a round is open on the issue."""
         return "in_progress" if self.round else self.status
 
-    @property
-    def may_be_done(self) -> bool:
-        """Whether its rounds are evidence enough: a promoted checkpoint for a feature or perf issue."""
-        return self.has_checkpoint if self.kind in NEED_CHECKPOINT else self.rounds_closed > 0
-
 
 def backlog(ledger: Ledger) -> dict[str, Issue]:
     """All issues by id, in the order they were filed."""
     issues: dict[str, Issue] = {}
+    proven = {record.body["round"] for record in ledger.records(PROOF_KINDS)}
     for record in ledger.records(("issue.filed", "issue.updated", "round.opened", "round.closed")):
         name = str(record.body["issue"])
         if record.kind == "issue.filed":
             issues[name] = _filed(record.body)
         elif name in issues:
-            issues[name] = _next(issues[name], record)
+            issues[name] = _next(issues[name], record, proven)
     return issues
 
 
-def _next(issue: Issue, record: Record) -> Issue:
+def _next(issue: Issue, record: Record, proven: set[str]) -> Issue:
+    """The issue after one more record; `proven` are the rounds with something to show."""
     if record.kind == "issue.updated":
         changed = {field: _frozen(record.body[field]) for field in _FIELDS if field in record.body}
         return replace(issue, version=int(record.body["version"]), **changed)
@@ -83,9 +84,12 @@ def _next(issue: Issue, record: Record) -> Issue:
         round=None,
         version=issue.version + 1,
         status=STATUS_AFTER_ROUND[record.body["issue_status"]],
-        rounds_closed=issue.rounds_closed + 1,
-        has_checkpoint=issue.has_checkpoint or record.body["decision"] == "promote",
+        may_be_done=_round_suffices(issue, record, proven),
     )
+
+
+def _round_suffices(issue: Issue, closed: Record, proven: set[str]) -> bool:
+    return closed.body["decision"] == "promote" if issue.kind in NEED_CHECKPOINT else closed.subject in proven
 
 
 def _filed(body: dict[str, Any]) -> Issue:

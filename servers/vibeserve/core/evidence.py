@@ -1,10 +1,15 @@
 """What the ledger proves about a tree. Servers meet only here: one reads what another recorded."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from vibeserve.core.ledger import Ledger, Record
 
 GATE_KINDS = ("gate.passed", "gate.failed", "gate.inconclusive")
+# What a round has to show for itself; an inconclusive gate says nothing about a candidate.
+PROOF_KINDS = ("gate.passed", "gate.failed", "verdict.given", "measurement.recorded", "checkpoint.promoted")
+# Stages that judge what the target permits. To fail one of them is a matter of the idea, not a bug.
+PERMISSION_STAGES = ("repeat",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,12 @@ def evidence_on(ledger: Ledger, tree: str, target_digest: str, before: int | Non
         measurements=tuple(record for record in records if record.kind == "measurement.recorded"),
         evaluation=_last(records, "evaluation.given"),
     )
+
+
+def failed_stage(gate: Record | None) -> dict[str, Any] | None:
+    """The stage at which a gate did not pass."""
+    stages = gate.body["stages"] if gate else []
+    return next((stage for stage in stages if stage["status"] not in ("passed", "not_applicable")), None)
 
 
 def candidate_record(ledger: Ledger, candidate: str) -> Record | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from vibeserve.core.evidence import Evidence, evidence_on
+from vibeserve.core.evidence import Evidence, evidence_on, failed_stage
 from vibeserve.core.ledger import Ledger, Record
 
 
@@ -38,8 +38,19 @@ class Attempt:
     @property
     def failed_stage(self) -> dict[str, Any] | None:
         """The stage at which the gate did not pass."""
-        stages = self.evidence.gate.body["stages"] if self.evidence.gate else []
-        return next((stage for stage in stages if stage["status"] not in ("passed", "not_applicable")), None)
+        return failed_stage(self.evidence.gate)
+
+    @property
+    def unserved_note(self) -> str | None:
+        """Said of a candidate whose newest measurement did not judge the answers that it timed."""
+        newest = self.evidence.measurements[-1] if self.evidence.measurements else None
+        status = newest.body.get("served", {}).get("status", "not_applicable") if newest else "passed"
+        if newest is None or status == "passed":
+            return None
+        return (
+            f"The timed answers behind {newest.body['measurement']} were not judged (stage served: {status}): "
+            "nothing shows that they were right under load."
+        )
 
     def measured_against(self, against: str) -> Record | None:
         """The newest measurement against `parent` or `baseline`."""

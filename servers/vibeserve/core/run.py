@@ -20,7 +20,7 @@ from vibeserve.core.layout import Layout
 from vibeserve.core.ledger import MIGRATIONS, Ledger, Record
 from vibeserve.core.processes import is_alive, own_identity
 from vibeserve.core.roles import Actor, system_actor
-from vibeserve.core.target import Preset, Target, digest_folder, read_target, target_files
+from vibeserve.core.target import Launch, Preset, Target, digest_folder, read_target, target_files
 
 MEMORY_START = "# Memory\n\nWhat this run has learned, by section. Kept by the Orchestrator.\n"
 
@@ -98,6 +98,12 @@ class Run:
     def preset(self) -> Preset:
         """The run's preset of the target."""
         return self.target.preset(self.preset_name)
+
+    @property
+    def launch(self) -> Launch:
+        """The launch contract, with what the run's preset replaces in it."""
+        replaced = self.preset.model_dump(include={"memory_gib", "boot_timeout_s"}, exclude_none=True)
+        return self.target.launch.model_copy(update=replaced)
 
     @property
     def pairs(self) -> int:

@@ -44,8 +44,8 @@ class Reference(Strict):
 class Checker(Strict):
     """The user's accuracy checker, any command that talks to {url} and writes JSON to {out}.
 
-    Placeholders: {python} {target} {url} {model} {seed} {out} {preset}. `passed` is the dotted path to a
-    boolean.
+    Placeholders: {python} {target} {url} {model} {dtype} {seed} {out} {preset}; {dtype} is that of the numeric
+    stage, in which the candidate is launched for it. `passed` is the dotted path to a boolean.
     """
 
     command: Command
@@ -67,8 +67,9 @@ class Numeric(Strict):
 class Benchmark(Strict):
     """The user's benchmark, any command that loads {url} and writes JSON to {out}.
 
-    Placeholders: {python} {target} {url} {model} {seed} {out} {preset}. `metric` is the dotted path to a
-    finite, positive number. `relative_noise` is the smallest relative change that counts.
+    Placeholders: {python} {target} {url} {model} {dtype} {seed} {out} {preset}. `metric` is the dotted path to a
+    finite, positive number; `served: false` with a `reason` beside it says that the server did not serve.
+    `relative_noise` is the smallest relative change that counts.
     """
 
     command: Command
@@ -83,12 +84,15 @@ class Benchmark(Strict):
 class Preset(Strict):
     """One size of the target: a model built locally (`build`: {python} {target} {out}) or named by id.
 
-    `recorded` names another preset whose recorded run this one plays; `pairs` replaces the benchmark's.
+    `recorded` names another preset whose recorded run this one plays; `pairs` replaces the benchmark's,
+    `memory_gib` and `boot_timeout_s` the launch contract's.
     """
 
     dtype: str
     recorded: str | None = None
     pairs: int | None = Field(None, ge=2)
+    memory_gib: float | None = Field(None, gt=0)
+    boot_timeout_s: float | None = Field(None, gt=0)
     build: Command | None = None
     model_id: str | None = None
     revision: str | None = None

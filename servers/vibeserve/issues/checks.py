@@ -3,7 +3,7 @@
 from vibeserve.core.backlog import Issue
 from vibeserve.core.errors import BadRequest, NotFound
 from vibeserve.core.evidence import record_of
-from vibeserve.core.ledger import Ledger
+from vibeserve.core.ledger import Ledger, Record
 from vibeserve.core.texts import require_list, require_text
 
 TITLE_BYTES = 120
@@ -81,10 +81,14 @@ def _path(start: str, goal: str, issues: dict[str, Issue]) -> list[str]:
     return []
 
 
-def require_records(ledger: Ledger, names: list[str]) -> None:
-    """NotFound unless every id, such as G1 or M2, is one of a record."""
+def require_records(ledger: Ledger, names: list[str]) -> list[Record]:
+    """The records of ids such as G1 or M2, or NotFound."""
     if len(names) > MAX_IDS:
         raise BadRequest(f"{len(names)} ids are more than {MAX_IDS}.", "Name the most telling ones.")
+    records = []
     for name in names:
-        if record_of(ledger, name) is None:
+        record = record_of(ledger, name)
+        if record is None:
             raise NotFound(f"The ledger has nothing called {name[:60]!a}.", "Use ids that tools returned, such as G1.")
+        records.append(record)
+    return records

@@ -5,6 +5,8 @@ from typing import Any
 
 from vibeserve.core.backlog import NEED_CHECKPOINT, Issue, IssueStatus, backlog
 from vibeserve.core.errors import BadRequest, Conflict, NotFound, Refused
+from vibeserve.core.evidence import PROOF_KINDS
+from vibeserve.core.ledger import Record
 from vibeserve.core.roles import PLANNERS
 from vibeserve.core.session import Session
 from vibeserve.core.texts import require_text
@@ -36,14 +38,14 @@ def update_issue(
             "Call again with the comment alone; the Orchestrator changes issues.",
         )
     run = session.run
-    checks.require_records(run.ledger, evidence)
+    records = checks.require_records(run.ledger, evidence)
     with run.tx() as tx:
         issues = backlog(run.ledger)
         issue = _require(issues, name)
         if wanted:
             _require_version(issue, version)
             wanted = _checked(issue, wanted, issues)
-            _require_status(issue, status, evidence)
+            _require_status(issue, status, records)
         body = wanted | {"issue": name, "version": issue.version + (1 if wanted else 0)}
         body |= {"comment": said} if said else {}
         body |= {"evidence": evidence} if evidence else {}
@@ -89,7 +91,7 @@ def _checked(issue: Issue, wanted: dict[str, Any], issues: dict[str, Issue]) -> 
     return {key: check[key](value) for key, value in wanted.items()}
 
 
-def _require_status(issue: Issue, status: IssueStatus | None, evidence: list[str]) -> None:
+def _require_status(issue: Issue, status: IssueStatus | None, evidence: list[Record]) -> None:
     """Refused while a round is open on the issue, and for done without evidence."""
     if status is None or status == issue.status:
         return
@@ -99,11 +101,12 @@ def _require_status(issue: Issue, status: IssueStatus | None, evidence: list[str
         return
     if issue.kind in NEED_CHECKPOINT:
         raise Refused(
-            f"{issue.id} is a {issue.kind} issue: it is done only with a promoted checkpoint of its round.",
+            f"{issue.id} is a {issue.kind} issue: it is done only with a promoted checkpoint of its last round.",
             "open_round on it, and close_round with promote; or set it to abandoned or parked.",
         )
-    if not evidence:
+    if all(record.kind not in PROOF_KINDS for record in evidence):
         raise Refused(
-            f"Nothing shows that {issue.id} is done: no round on it was closed and no evidence is given.",
-            "Give evidence, ids such as G3 or M2; run_gate, measure or close_round supply them.",
+            f"Nothing shows that {issue.id} is done: its last round has no gate, verdict or measurement, and none "
+            "is given as evidence.",
+            "Give evidence, ids such as G3, V1 or M2; run_gate, submit_verdict or measure supply them.",
         )

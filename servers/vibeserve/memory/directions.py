@@ -1,7 +1,7 @@
 """Directions: ideas with a status that the evidence must carry, and that a later record may supersede."""
 
 from vibeserve.core.errors import BadRequest, Conflict, NotFound, Refused
-from vibeserve.core.evidence import record_of
+from vibeserve.core.evidence import PERMISSION_STAGES, evidence_on, failed_stage, record_of
 from vibeserve.core.ledger import Ledger, Record
 from vibeserve.core.session import Session
 from vibeserve.core.texts import require_text
@@ -10,7 +10,7 @@ from vibeserve.memory.results import DirectionStatus, DirectionView, RecordedDir
 NAME_BYTES = 80
 TEXT_BYTES = 600
 MAX_EVIDENCE = 10
-_AGAINST_AN_IDEA = ("verdict.given", "measurement.recorded", "evaluation.given")
+_AGAINST_AN_IDEA = ("measurement.recorded", "evaluation.given")
 
 
 def record_direction(
@@ -32,7 +32,7 @@ def record_direction(
         "supersedes": supersedes or None,
     }
     run = session.run
-    _require_carried(status, _records(run.ledger, evidence))
+    _require_carried(run.ledger, status, _records(run.ledger, evidence))
     with run.tx() as tx:
         _require_free(str(fields["name"]), supersedes or None, current_directions(run.ledger))
         direction = f"D{run.ledger.count('memory.direction') + 1}"
@@ -59,20 +59,31 @@ def _records(ledger: Ledger, evidence: list[str]) -> list[Record]:
     return records
 
 
-def _require_carried(status: DirectionStatus, records: list[Record]) -> None:
+def _require_carried(ledger: Ledger, status: DirectionStatus, records: list[Record]) -> None:
     """A bug is not evidence against an idea, and only a measurement proves or disproves one."""
     kinds = {record.kind for record in records}
-    if status == "unsuitable" and not kinds & set(_AGAINST_AN_IDEA):
+    if status == "unsuitable" and not any(_speaks_against(ledger, record) for record in records):
         only = "its only evidence is failed gates" if "gate.failed" in kinds else "there is no evidence for it"
         raise Refused(
             f"The direction cannot be called unsuitable: {only}, and a bug is not evidence against an idea.",
-            "Name a verdict, a measurement or an evaluation; otherwise record it as needs_debugging.",
+            "Name a measurement, an evaluation, or a failing verdict on a candidate that passed the gate or used "
+            "what the target does not permit; otherwise record it as needs_debugging.",
         )
     if status in ("proven", "disproven") and "measurement.recorded" not in kinds:
         raise Refused(
             f"The direction cannot be called {status} without a measurement.",
             "Name one (measure, by the Performance Evaluator); otherwise record it as promising or inconclusive.",
         )
+
+
+def _speaks_against(ledger: Ledger, record: Record) -> bool:
+    """Whether a record can count against an idea. A verdict that merely restates a failed gate cannot."""
+    if record.kind != "verdict.given":
+        return record.kind in _AGAINST_AN_IDEA
+    gate = evidence_on(ledger, record.subject, record.body["target_digest"]).gate
+    stage = failed_stage(gate)
+    judged = gate is not None and (gate.kind == "gate.passed" or (stage or {}).get("name") in PERMISSION_STAGES)
+    return judged and record.body["verdict"] == "fail"
 
 
 def _require_free(name: str, supersedes: str | None, standing: list[DirectionView]) -> None:

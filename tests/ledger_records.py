@@ -6,12 +6,12 @@ from vibeserve.core.evidence import GATE_KINDS, candidate_record
 from vibeserve.core.session import Session
 
 
-def gate(session: Session, candidate: str, outcome: str = "passed", feedback: str = "") -> str:
+def gate(session: Session, candidate: str, outcome: str = "passed", feedback: str = "", stage: str = "numeric") -> str:
     """A gate record on a candidate; returns its id."""
     ledger = session.run.ledger
     name = f"G{sum(ledger.count(kind) for kind in GATE_KINDS) + 1}"
-    stage = {"name": "numeric", "status": outcome, "measured": {}, "threshold": {}, "feedback": feedback}
-    _append(session, f"gate.{outcome}", candidate, {"gate": name, "seconds": 1.0, "stages": [stage]})
+    judged = {"name": stage, "status": outcome, "measured": {}, "threshold": {}, "feedback": feedback}
+    _append(session, f"gate.{outcome}", candidate, {"gate": name, "seconds": 1.0, "stages": [judged]})
     return name
 
 
@@ -22,7 +22,9 @@ def verdict(session: Session, candidate: str, verdict: str = "pass", feedback: s
     return name
 
 
-def measurement(session: Session, candidate: str, ratio: float = 2.0, against: str = "parent") -> str:
+def measurement(
+    session: Session, candidate: str, ratio: float = 2.0, against: str = "parent", served: str = "passed"
+) -> str:
     """A measurement of a candidate; returns its id."""
     name = f"M{session.run.ledger.count('measurement.recorded') + 1}"
     body = {
@@ -38,6 +40,7 @@ def measurement(session: Session, candidate: str, ratio: float = 2.0, against: s
         "ci95": [ratio * 0.95, ratio * 1.05],
         "pairs": 4,
         "outcome": "better" if ratio > 1 else "worse",
+        "served": {"status": served},
     }
     _append(session, "measurement.recorded", candidate, body)
     return name

@@ -9,14 +9,16 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from toy.fixtures import MODEL, make_target
 from toy.recorded import write_recording
 from vibeserve.core.run import Run, create_run
+from vibeserve.lab.models import default_cache, folder_digest
 
 
-def toy_run(folder: Path, settings: dict[str, str] | None = None) -> Run:
+def toy_run(folder: Path) -> Run:
     """A fresh run of the toy target under `folder`."""
     model = folder / "model"
     model.mkdir()
     (model / "config.json").write_text(json.dumps(MODEL))
-    return create_run(make_target(folder / "target"), "tiny", model, "0" * 64, folder / "run", settings=settings or {})
+    digest = folder_digest(model, default_cache())
+    return create_run(make_target(folder / "target"), "tiny", model, digest, folder / "run")
 
 
 def recorded_toy_target(folder: Path) -> Path:

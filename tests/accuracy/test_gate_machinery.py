@@ -1,7 +1,7 @@
 """What is not the candidate's fault, what a candidate cannot do, and what is left of a gate: nothing."""
 
+import json
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +51,60 @@ def test_a_broken_checker_is_not_the_candidates_fault(gate_run: GateRun, code: s
     last = report.stages[-1]
     assert (report.outcome, last.name, last.status) == ("inconclusive", "checker", "inconclusive")
     assert said in last.feedback
+    assert run.ledger.last("gate.failed") is None
+
+
+def test_a_checker_that_ends_on_neither_is_not_the_candidates_fault(gate_run: GateRun) -> None:
+    run = gate_run(checker_that("import time; time.sleep(600)"), ("timeout_s = 20", "timeout_s = 1"))
+    judge = as_role(run, "judge")
+    told: list[str] = []
+    judge.progress = told.append
+    assert run_gate(judge, submit(run, "hangs")).outcome == "inconclusive"
+    assert any("against the reference as a control" in message for message in told)
+
+
+def test_a_stage_that_breaks_is_inconclusive_and_on_record(gate_run: GateRun, toy_model_folder: Path) -> None:
+    config = toy_model_folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"eos_token_id": "no id"}))
+    run = gate_run()
+    report = run_gate(as_role(run, "judge"), submit(run, "honest"))
+    last = report.stages[-1]
+    assert (report.outcome, last.name, last.status) == ("inconclusive", "numeric", "inconclusive")
+    assert "itself broke (ValidationError)" in last.feedback
+    assert "numeric.py" in run.artifacts.path(report.artifact).read_text()
+    assert run.ledger.count("gate.inconclusive") == 1
+
+
+def test_nothing_is_judged_with_a_changed_target_or_model(gate_run: GateRun) -> None:
+    run = gate_run()
+    checker = run.layout.target / "accuracy_checker" / "checker.py"
+    whole = checker.read_text()
+    checker.chmod(0o644)
+    checker.write_text("raise SystemExit(0)\n")
+    with pytest.raises(InfrastructureFailed, match="snapshot of its target was changed"):
+        run_gate(as_role(run, "judge"), submit(run, "honest"))
+    checker.write_text(whole)
+    (run.model / "config.json").write_text((run.model / "config.json").read_text().replace("1024", "1000"))
+    with pytest.raises(InfrastructureFailed, match="is not the one that the run was made with"):
+        run_gate(as_role(run, "judge"), "C1")
+    assert run.ledger.records(("gate.passed", "gate.failed", "gate.inconclusive")) == []
+    assert list(run.layout.scratch.iterdir()) == []
+
+
+def test_a_target_changed_during_a_gate_leaves_no_evidence(gate_run: GateRun) -> None:
+    run = gate_run(checker_that(SAYS_NO))
+    judge = as_role(run, "judge")
+    planted = run.layout.target / "accuracy_checker" / "__pycache__"
+
+    def plant(message: str) -> None:
+        if message.startswith("checker"):
+            planted.parent.chmod(0o755)
+            planted.mkdir()
+            (planted / "checker.cpython-311.pyc").write_bytes(b"code that a digest leaves out")
+
+    judge.progress = plant
+    with pytest.raises(InfrastructureFailed, match="snapshot of its target was changed"):
+        run_gate(judge, submit(run, "honest"))
     assert run.ledger.last("gate.failed") is None
 
 
@@ -116,7 +170,7 @@ def test_a_candidate_can_write_nowhere_and_sees_no_target(gate_run: GateRun) -> 
 
 
 def test_a_cancelled_gate_ends_soon_and_records_nothing(gate_run: GateRun) -> None:
-    run = gate_run(("boot_timeout_s = 5", "boot_timeout_s = 100"))
+    run = gate_run(("boot_timeout_s = 5", "boot_timeout_s = 3600"))
     judge = as_role(run, "judge")
     begun = threading.Event()
     judge.progress = lambda _message: begun.set()
@@ -127,10 +181,8 @@ def test_a_cancelled_gate_ends_soon_and_records_nothing(gate_run: GateRun) -> No
         judge.cancelled.set()
 
     threading.Thread(target=cancel).start()
-    before_s = time.monotonic()
-    with pytest.raises(InfrastructureFailed, match="cancelled"):
+    with pytest.raises(InfrastructureFailed, match="cancelled"):  # or this test never ends
         run_gate(judge, candidate)
-    assert time.monotonic() - before_s < 50  # half of the boot's own limit
     assert run.ledger.records(("gate.passed", "gate.failed", "gate.inconclusive")) == []
     assert list(run.layout.scratch.iterdir()) == []
 

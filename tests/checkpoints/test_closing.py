@@ -167,11 +167,55 @@ def test_a_perf_issue_is_not_done_by_a_discard(call: Call, opened: dict[str, Any
         call("orchestrator", "close_round", **DISCARD | {"issue_status": "done"})
 
 
-def test_a_research_issue_may_be_done_by_a_discard(call: Call) -> None:
-    call("orchestrator", "file_issue", kind="research", title="Where does the time go")
+def test_an_old_checkpoint_does_not_make_a_perf_issue_done(
+    call: Call, submit: Submit, opened: dict[str, Any], session: Sessions
+) -> None:
+    submit(serve="one")
+    ledger_records.all_evidence(session("judge"), "C1")
+    call("orchestrator", "close_round", **PROMOTE | {"issue_status": "reopen"})
     call("orchestrator", "open_round", issue="I1", **CONTRACT)
-    call("orchestrator", "close_round", **DISCARD | {"issue_status": "done"})
+    submit(serve="two")
+    ledger_records.all_evidence(session("judge"), "C2")
+    with pytest.raises(Refused, match="a promoted checkpoint of its round"):
+        call("orchestrator", "close_round", **DISCARD | {"issue_status": "done"})
+
+
+@pytest.mark.parametrize("kind", ["bug", "refactor", "research"])
+def test_other_issues_are_done_by_a_round_that_shows_something(
+    call: Call, submit: Submit, session: Sessions, run: Run, kind: str
+) -> None:
+    call("orchestrator", "file_issue", kind=kind, title="Where does the time go")
+    call("orchestrator", "open_round", issue="I1", **CONTRACT)
+    submit(serve="one")
+    ledger_records.all_evidence(session("judge"), "C1")
+    call("orchestrator", "close_round", **DISCARD)
+    call("orchestrator", "open_round", issue="I1", **CONTRACT)
+    done = DISCARD | {"issue_status": "done"}
+    with pytest.raises(Refused, match="round R2 has no gate, verdict or measurement") as refusal:
+        call("orchestrator", "close_round", **done)
+    assert "run_gate" in refusal.value.next_step
+    submit(serve="two")
+    ledger_records.gate(session("judge"), "C2", "inconclusive")
+    with pytest.raises(Refused, match="round R2 has no gate"):
+        call("orchestrator", "close_round", **done)
+    assert run.ledger.count("round.closed") == 1
+    ledger_records.gate(session("judge"), "C2", "failed")
+    call("orchestrator", "close_round", **done)
     assert call("human", "show_issue", issue="I1")["status"] == "done"
+
+
+@pytest.mark.parametrize("served", ["not_applicable", "inconclusive"])
+def test_a_promotion_says_when_its_timed_answers_were_not_judged(
+    call: Call, submit: Submit, opened: dict[str, Any], session: Sessions, served: str
+) -> None:
+    submit(serve="one")
+    ledger_records.all_evidence(session("judge"), "C1")
+    assert "served_note" not in call("orchestrator", "show_round")
+    ledger_records.measurement(session("judge"), "C1", served=served)
+    said = f"answers behind M2 were not judged (stage served: {served})"
+    assert said in call("orchestrator", "show_round")["served_note"]
+    assert said in call("orchestrator", "close_round", **PROMOTE)["served_note"]
+    assert said in call("human", "show_round", round="R1")["served_note"]
 
 
 @pytest.mark.parametrize(("issue_status", "status"), [("reopen", "open"), ("abandon", "abandoned")])

@@ -1,5 +1,6 @@
 """kill -9 of a process that plays whole rounds: whoever comes next finds a whole state and goes on."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +14,15 @@ from vibeserve.core.run import Run
 from vibeserve.lab.trees import repository_of, settle
 
 PLAY = """
+import os
+import signal
 import sys
 from itertools import count
 from pathlib import Path
-sys.path[:0] = sys.argv[2:]
+sys.path[:0] = sys.argv[2:4]
 import ledger_records
 from round_arguments import CONTRACT, PROMOTE
+from vibeserve.checkpoints import closing, opening
 from vibeserve.checkpoints.server import box as checkpoints
 from vibeserve.core.roles import Actor, Role
 from vibeserve.core.run import open_run
@@ -34,6 +38,20 @@ def call(name, **arguments):
     print(name, flush=True)
     return result
 
+def die_once_recorded(module, name, kind):
+    # SIGKILL between the commit of the first record of that kind and what is settled after it
+    really = getattr(module, name)
+    def settle(run):
+        if run.ledger.count(kind):
+            os.kill(os.getpid(), signal.SIGKILL)
+        really(run)
+    setattr(module, name, settle)
+
+if sys.argv[4] == "round.opened":
+    os.mkfifo(run.layout.workspace / "pipe")
+    die_once_recorded(opening, "settle_locked", "round.opened")
+if sys.argv[4] == "round.closed":
+    die_once_recorded(closing, "settle", "round.closed")
 for number in count():
     issue = call("file_issue", kind="perf", title=f"Idea {run.ledger.count('issue.filed')}")["issue"]
     call("open_round", issue=issue, **CONTRACT)
@@ -48,8 +66,7 @@ HERE = Path(__file__).resolve().parent
 @pytest.mark.parametrize("answers", [5, 6, 7, 8, 9])
 def test_killed_anywhere_the_rounds_go_on(run: Run, call: Call, answers: int) -> None:
     """The player is killed right after so many answers, in the middle of what comes next."""
-    command = [sys.executable, "-c", PLAY, str(run.layout.root), str(HERE), str(HERE.parent)]
-    player = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    player = subprocess.Popen(_play(run), stdout=subprocess.PIPE, text=True)
     assert player.stdout is not None
     for _ in range(answers):
         player.stdout.readline()
@@ -69,6 +86,38 @@ def test_killed_anywhere_the_rounds_go_on(run: Run, call: Call, answers: int) ->
     promoted = run.ledger.last("checkpoint.promoted")
     assert promoted is not None
     assert repository.snapshot(run.layout.workspace) == promoted.subject
+
+
+def test_killed_between_the_opening_and_the_workspace(run: Run, call: Call) -> None:
+    """What no tree can hold still lies in the workspace; it is moved aside by whoever comes next, as recorded."""
+    died = subprocess.run(_play(run, "round.opened"), capture_output=True, text=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    [opened] = run.ledger.records("round.opened")
+    assert opened.body["set_aside"] == "before-R1"
+    assert [path.name for path in run.layout.workspace.iterdir()] == ["pipe"]
+    assert not run.layout.set_aside.exists()
+    settle(run)
+    assert [path.name for path in (run.layout.set_aside / "before-R1").iterdir()] == ["pipe"]
+    assert repository_of(run).snapshot(run.layout.workspace) == opened.body["base_tree"]
+    assert "kept_late" not in call("human", "show_round")
+    assert audit(run).ok, audit(run).problem
+
+
+def test_killed_between_the_closing_and_the_checkpoint(run: Run, call: Call) -> None:
+    """The promotion stands in the ledger; its ref is set by whoever comes next."""
+    died = subprocess.run(_play(run, "round.closed"), capture_output=True, text=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    [promoted] = run.ledger.records("checkpoint.promoted")
+    repository = repository_of(run)
+    assert repository.ref("refs/checkpoints/R1") is None
+    call("human", "file_issue", kind="perf", title="After the kill")
+    assert call("human", "open_round", issue="I2", hypothesis="h", criteria=["c"])["base"] == promoted.subject
+    assert repository.ref("refs/checkpoints/R1") == promoted.body["commit"]
+    assert audit(run).ok, audit(run).problem
+
+
+def _play(run: Run, die_after: str = "") -> list[str]:
+    return [sys.executable, "-c", PLAY, str(run.layout.root), str(HERE), str(HERE.parent), die_after]
 
 
 def _go_on(run: Run, call: Call, base_tree: str) -> None:

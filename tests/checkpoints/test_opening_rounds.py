@@ -11,7 +11,7 @@ from round_arguments import CONTRACT, DISCARD, PROMOTE, Call, Submit
 
 import ledger_records
 from vibeserve.checkpoints.opening import open_round
-from vibeserve.core.errors import BadRequest, NotFound, Refused, VibeServeError
+from vibeserve.core.errors import BadRequest, InfrastructureFailed, NotFound, Refused, VibeServeError
 from vibeserve.core.run import Run, create_run, open_run
 from vibeserve.core.session import Session
 from vibeserve.issues.filing import file_issue
@@ -186,3 +186,74 @@ def test_a_reset_that_was_cut_off_is_done_by_whoever_comes_next(
     opened = run.ledger.records("round.opened")[0]
     repository_of(run).checkout(opened.body["workspace_snapshot"], tmp_path / "kept")
     assert names(tmp_path / "kept") == ["old.py", "older.py"]
+    [late] = call("human", "show_round")["kept_late"]
+    repository_of(run).checkout(late, tmp_path / "late")
+    assert names(tmp_path / "late") == ["older.py"]
+
+
+def test_what_no_tree_can_hold_is_kept_late_too(
+    call: Call, issue: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as cut:
+        cut.setattr("vibeserve.checkpoints.opening.settle_locked", killed)
+        with pytest.raises(Killed):
+            call("orchestrator", "open_round", issue=issue, **CONTRACT)
+    assert run.ledger.count("round.opened") == 0  # what was due before is settled first
+    original = workspace.settle_locked
+    calls: list[Run] = []
+
+    def killed_second(settled: Run) -> None:
+        calls.append(settled)
+        if len(calls) == 2:
+            raise Killed
+        original(settled)
+
+    with monkeypatch.context() as cut:
+        cut.setattr("vibeserve.checkpoints.opening.settle_locked", killed_second)
+        with pytest.raises(Killed):
+            call("orchestrator", "open_round", issue=issue, **CONTRACT)
+    os.mkfifo(run.layout.workspace / "pipe")
+    assert call("human", "show_round")["kept_late"] == ["R1-late-1"]
+    assert names(run.layout.set_aside / "R1-late-1") == ["pipe"]
+    assert names(run.layout.workspace) == []
+
+
+def test_a_reset_writes_through_no_link(
+    call: Call,
+    submit: Submit,
+    opened: dict[str, Any],
+    session: Callable[..., Session],
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Somebody who still writes to the workspace puts a link where the base has a folder."""
+    (run.layout.workspace / "lib").mkdir()
+    (run.layout.workspace / "lib" / "hook.py").write_text("chosen by the candidate")
+    first = submit(serve="one")
+    ledger_records.all_evidence(session("judge"), first["candidate"])
+    call("orchestrator", "close_round", **PROMOTE)
+    call("human", "file_issue", kind="perf", title="Second")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    emptied = workspace.empty_folder
+
+    def race(folder: Path) -> None:
+        emptied(folder)
+        (folder / "lib").symlink_to(outside)
+
+    with monkeypatch.context() as racing:
+        racing.setattr(workspace, "empty_folder", race)
+        with pytest.raises(InfrastructureFailed, match="could not be reset") as failed:
+            call("human", "open_round", issue="I2", **CONTRACT)
+    assert "repeated" in failed.value.next_step
+    assert names(outside) == []
+    settle(run)
+    assert names(run.layout.workspace) == ["lib", "lib/hook.py", "serve.py"]
+    assert list(run.layout.scratch.iterdir()) == []

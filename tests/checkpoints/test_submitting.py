@@ -1,6 +1,7 @@
 """Submitting: the workspace becomes a tree, within the round's attempts, and only if it brings something new."""
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import ledger_records
 from vibeserve.core.errors import BadRequest, BudgetSpent, Refused
 from vibeserve.core.run import Run
 from vibeserve.core.session import Session
-from vibeserve.lab.trees import repository_of
+from vibeserve.lab.trees import Repository, repository_of
 
 
 def test_a_candidate_is_the_tree_of_the_workspace(
@@ -35,6 +36,39 @@ def test_a_candidate_is_the_tree_of_the_workspace(
     assert record is not None
     assert record.body["base"] == "reference"
     assert record.body["target_digest"] == run.target_digest
+
+
+def test_no_round_closes_or_opens_while_the_workspace_is_read(
+    call: Call, submit: Submit, opened: dict[str, Any], run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else the candidate of one round would be the workspace of another."""
+    order: list[str] = []
+    snapshot = Repository.snapshot
+
+    def next_round() -> None:
+        try:
+            call("human", "close_round", **DISCARD)
+            order.append("closed")
+            call("human", "open_round", issue="I1", **CONTRACT)
+        finally:
+            run.database.close()
+
+    other = threading.Thread(target=next_round)
+
+    def slow_snapshot(repository: Repository, folder: Path) -> str:
+        if not other.ident:
+            other.start()
+            other.join(1)
+        order.append("read")
+        return snapshot(repository, folder)
+
+    monkeypatch.setattr(Repository, "snapshot", slow_snapshot)
+    sent = submit(serve="one")
+    other.join()
+    assert order[:2] == ["read", "closed"]
+    assert (sent["round"], call("human", "show_round")["round"]) == ("R1", "R2")
+    repository_of(run).checkout(sent["tree"], tmp_path / "fresh")
+    assert (tmp_path / "fresh" / "serve.py").read_text() == "one"
 
 
 def test_without_a_round_nothing_is_submitted(submit: Submit, issue: str) -> None:

@@ -100,7 +100,11 @@ def test_the_backlog_follows_the_ledger(run: Run, append: Append) -> None:
     assert backlog(run.ledger)["I1"].shown_status == "in_progress"
     append("round.closed", "R1", round="R1", issue="I1", decision="discard", issue_status="reopen")
     issue = backlog(run.ledger)["I1"]
-    assert (issue.shown_status, issue.version, issue.may_be_done) == ("open", 3, True)
+    assert (issue.shown_status, issue.version, issue.may_be_done) == ("open", 3, False)
+    append("gate.inconclusive", gate="G1", round="R1")
+    assert not backlog(run.ledger)["I1"].may_be_done
+    append("gate.failed", gate="G2", round="R1")
+    assert backlog(run.ledger)["I1"].may_be_done
 
 
 def test_artifacts_are_named_by_content_and_read_in_pages(run: Run) -> None:

@@ -30,3 +30,12 @@ def file(call: Call) -> Call:
         return call("orchestrator", "file_issue", **({"kind": "perf", "title": title} | arguments))
 
     return make
+
+
+@pytest.fixture
+def proof(session: Callable[..., Session]) -> str:
+    """The id of a gate that passed, of some round."""
+    judge = session("judge")
+    with judge.run.tx() as tx:
+        judge.append(tx, "gate.passed", "tree", {"gate": "G1", "round": "R100"})
+    return "G1"

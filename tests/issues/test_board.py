@@ -29,10 +29,10 @@ def test_ready_issues_come_first(call: Call, file: Call) -> None:
     assert listed["rows"][2]["waits_for"] == ["I1"]
 
 
-def test_an_issue_is_ready_when_what_it_waits_for_is_done(call: Call, file: Call) -> None:
+def test_an_issue_is_ready_when_what_it_waits_for_is_done(call: Call, file: Call, proof: str) -> None:
     file("First", kind="bug")
     file("Second", depends_on=["I1"])
-    call("human", "update_issue", issue="I1", version=1, status="done", evidence=["I1"])
+    call("human", "update_issue", issue="I1", version=1, status="done", evidence=[proof])
     assert call("human", "show_issue", issue="I2")["ready"]
 
 

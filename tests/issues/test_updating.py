@@ -20,14 +20,16 @@ def update(call: Call) -> Call:
 
 @pytest.fixture
 def rounds(session: Callable[..., Session]) -> Call:
-    """Opens a round on an issue, and closes it when a decision is given."""
+    """Opens a round on an issue, closes it when a decision is given, with a verdict in it if that is asked for."""
 
-    def make(issue: str, decision: str = "", issue_status: str = "reopen") -> None:
+    def make(issue: str, decision: str = "", issue_status: str = "reopen", *, judged: bool = False) -> None:
         planner = session("orchestrator")
         name = f"R{planner.run.ledger.count('round.opened') + 1}"
         closing = {"decision": decision, "issue_status": issue_status, "hypothesis_status": "untested"}
         with planner.run.tx() as tx:
             planner.append(tx, "round.opened", name, {"round": name, "issue": issue})
+            if judged:
+                planner.append(tx, "verdict.given", "tree", {"verdict_id": "V1", "verdict": "fail", "round": name})
             if decision:
                 body = {"round": name, "issue": issue, "reason": "because"} | closing
                 planner.append(tx, "round.closed", name, body)
@@ -81,10 +83,14 @@ def test_a_feature_is_done_only_with_a_checkpoint(file: Call, update: Call, roun
         update("I1", version=2, status="done")
     rounds("I1", "promote")
     assert update("I1", version=3, status="done")["status"] == "done"
+    update("I1", version=4, status="open")
+    rounds("I1", "discard", judged=True)
+    with pytest.raises(Refused, match="a promoted checkpoint of its last round"):
+        update("I1", version=6, status="done")
 
 
 @pytest.mark.parametrize("kind", ["bug", "refactor", "research"])
-def test_other_kinds_need_an_evidence_record(file: Call, update: Call, rounds: Call, kind: str) -> None:
+def test_other_kinds_need_an_evidence_record(file: Call, update: Call, rounds: Call, proof: str, kind: str) -> None:
     file("One", kind=kind)
     file("Two", kind=kind)
     with pytest.raises(Refused, match="Nothing shows that I1 is done"):
@@ -92,8 +98,13 @@ def test_other_kinds_need_an_evidence_record(file: Call, update: Call, rounds: C
     with pytest.raises(NotFound, match="nothing called 'M3'"):
         update("I1", version=1, status="done", evidence=["M3"])
     rounds("I1", "discard")
-    assert update("I1", version=2, status="done")["status"] == "done"
-    assert update("I2", version=1, status="done", evidence=["R1"])["status"] == "done"
+    for nothing in ([], ["I1"], ["R1"], ["I2", "R1"]):
+        with pytest.raises(Refused, match="Nothing shows that I1 is done") as refusal:
+            update("I1", version=2, status="done", evidence=nothing)
+    assert "run_gate" in refusal.value.next_step
+    rounds("I1", "discard", judged=True)
+    assert update("I1", version=3, status="done")["status"] == "done"
+    assert update("I2", version=1, status="done", evidence=["R1", proof])["status"] == "done"
 
 
 def test_an_open_round_decides_the_status(file: Call, update: Call, rounds: Call, call: Call) -> None:

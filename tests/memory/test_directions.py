@@ -10,24 +10,34 @@ from vibeserve.core.run import Run
 from vibeserve.core.session import Session
 
 Call = Callable[..., dict[str, Any]]
-IDS = {
-    "candidate.submitted": ("candidate", "C1"),
-    "gate.passed": ("gate", "G1"),
-    "gate.failed": ("gate", "G2"),
-    "verdict.given": ("verdict_id", "V1"),
-    "measurement.recorded": ("measurement", "M1"),
-    "evaluation.given": ("evaluation", "E1"),
-    "round.opened": ("round", "R1"),
-}
+PASSED, BROKEN, REUSED = "a" * 40, "b" * 40, "c" * 40
 
 
 @pytest.fixture
 def records(session: Callable[..., Session]) -> None:
-    """One record of every kind that may be named as evidence."""
+    """What may be named as evidence, on three trees: one that passed, one with a bug, one that reused answers."""
     judge = session("judge")
+
+    def failed(stage: str) -> dict[str, Any]:
+        return {"stages": [{"name": "boot", "status": "passed"}, {"name": stage, "status": "failed"}]}
+
+    happened: list[tuple[str, str, dict[str, Any]]] = [
+        ("round.opened", "R1", {"round": "R1"}),
+        ("candidate.submitted", PASSED, {"candidate": "C1"}),
+        ("gate.passed", PASSED, {"gate": "G1", "stages": []}),
+        ("gate.failed", BROKEN, {"gate": "G2"} | failed("numeric")),
+        ("gate.failed", REUSED, {"gate": "G3"} | failed("repeat")),
+        ("verdict.given", PASSED, {"verdict_id": "V1", "verdict": "fail"}),
+        ("verdict.given", BROKEN, {"verdict_id": "V2", "verdict": "fail"}),
+        ("verdict.given", REUSED, {"verdict_id": "V3", "verdict": "fail"}),
+        ("verdict.given", PASSED, {"verdict_id": "V4", "verdict": "pass"}),
+        ("verdict.given", "d" * 40, {"verdict_id": "V5", "verdict": "fail"}),
+        ("measurement.recorded", PASSED, {"measurement": "M1"}),
+        ("evaluation.given", PASSED, {"evaluation": "E1"}),
+    ]
     with judge.run.tx() as tx:
-        for kind, (field, name) in IDS.items():
-            judge.append(tx, kind, "tree", {field: name})
+        for kind, subject, body in happened:
+            judge.append(tx, kind, subject, body | {"target_digest": judge.run.target_digest})
 
 
 @pytest.fixture
@@ -47,7 +57,15 @@ def test_a_direction_stands_with_its_evidence(record: Call, call: Call, run: Run
     assert last.body["direction"] == "D1"
 
 
-@pytest.mark.parametrize("evidence", [[], ["G2"], ["G2", "C1", "R1"], ["G1"]])
+@pytest.mark.parametrize("evidence", [["V1"], ["G3", "V3"], ["M1"], ["E1"]])
+def test_what_speaks_against_an_idea(record: Call, evidence: list[str]) -> None:
+    """A verdict does on what passed the gate, and on what used something that the target does not permit."""
+    assert record(status="unsuitable", evidence=evidence)["status"] == "unsuitable"
+
+
+@pytest.mark.parametrize(
+    "evidence", [[], ["G2"], ["G2", "C1", "R1"], ["G1"], ["G3"], ["G2", "V2"], ["V4"], ["V5"], ["G1", "V2", "V4"]]
+)
 def test_failed_gates_alone_make_nothing_unsuitable(record: Call, run: Run, evidence: list[str]) -> None:
     with pytest.raises(Refused, match="a bug is not evidence against an idea") as refusal:
         record(status="unsuitable", evidence=evidence)

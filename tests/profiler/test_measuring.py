@@ -7,6 +7,7 @@ import pytest
 from toy.fixtures import HERE
 from vibeserve.core.errors import CandidateFailed, InfrastructureFailed, NotFound, Refused
 from vibeserve.core.evidence import candidate_record, evidence_on
+from vibeserve.lab.stand.coverage import coverage
 from vibeserve.profiler.measuring import measure
 from vibeserve.profiler.server import box
 
@@ -16,6 +17,7 @@ ENGINES = HERE / "engines"
 # Writes a figure at once, so that the protocol around it can be tested in seconds.
 INSTANT = """command = ["{python}", "-I", "-c", "import json,random,sys; json.dump(dict(headline=dict(\
 tokens_per_s=random.uniform(90, 110))), open(sys.argv[1], 'w'))", "{out}"]"""
+EQUAL = INSTANT.replace("random.uniform(90, 110)", "100")
 BENCHMARK = """command = ["{python}", "-I", "{target}/benchmark/benchmark.py", "--url", "{url}", "--model", \
 "{model}", "--seed", "{seed}", "--load", "{target}/benchmark/load_{preset}.json", "--out", "{out}"]"""
 
@@ -56,6 +58,34 @@ class Engine:
 """
 
 
+# Says 7 for every token, by which a benchmark can tell the candidate from the reference.
+SEVEN = """
+class Engine:
+    def __init__(self, model):
+        pass
+
+    async def generate(self, prompt, limit, _stops):
+        for _ in range(limit):
+            yield 7
+"""
+FIGURE = "json.dump(dict(headline=dict(tokens_per_s=5)), open(sys.argv[1], 'w'))"
+UNSERVED = (
+    "json.dump(dict(headline=dict(tokens_per_s=0, served=False, reason='it hangs ' + chr(27))), open(sys.argv[1], 'w'))"
+)
+UNENDING = "time.sleep(600)"
+SOON = ("relative_noise = 0.05\ntimeout_s = 30", "relative_noise = 0.05\ntimeout_s = 5")
+
+
+def sided(on_candidate: str, on_reference: str) -> tuple[str, str]:
+    """A benchmark that evaluates one expression against SEVEN and another one against the reference."""
+    code = (
+        "import json,sys,time,urllib.request as u; body = json.dumps(dict(prompt='a', max_tokens=1)).encode(); "
+        "said = u.urlopen(u.Request(sys.argv[2] + '/v1/completions', body)).read(); "
+        f"{on_candidate} if b'[7]' in said else {on_reference}"
+    )
+    return BENCHMARK, f'command = ["{{python}}", "-I", "-c", "{code}", "{{out}}", "{{url}}"]'
+
+
 def instant_with(code: str) -> tuple[str, str]:
     return BENCHMARK, f'command = ["{{python}}", "-I", "-c", "{code}", "{{out}}"]'
 
@@ -84,6 +114,8 @@ def test_a_faster_candidate_is_better_than_its_parent(toy_run, submit, slow_pare
     assert result.outcome == "better" and result.value > result.against_value > 0
     assert 1 < result.ci95[0] < result.ratio < result.ci95[1] and result.pairs == 3
     assert result.served.status == "passed" and result.served.measured["max_gap"] == 0
+    assert result.served.measured["answers"] > 8
+    assert result.coverage == ["boot", "checker", "numeric", "repeat", "served"] and not result.not_applicable
     assert len(set(result.seeds)) == len(result.values) == 3
     assert result.environment["cores"] and result.against_tree == parent != result.tree
     (body,) = records(run, "measurement.recorded")
@@ -99,18 +131,21 @@ def test_a_faster_candidate_is_better_than_its_parent(toy_run, submit, slow_pare
 
 
 def test_equals_are_inconclusive(toy_run, submit, evaluator):
-    run = toy_run()
+    run = toy_run((BENCHMARK, EQUAL))
     parent = tree_of(run, submit(run, "honest"))
     twin = submit(run, HONEST + "\n# the same engine in another tree\n", base=parent)
     result = measure(evaluator(run), twin, "parent")
-    assert result.outcome == "inconclusive" and 0.5 < result.ratio < 2
+    assert (result.outcome, result.ratio, result.ci95) == ("inconclusive", 1, (1, 1))
 
 
 def test_where_the_base_is_the_reference_the_parent_is_the_baseline(toy_run, submit, evaluator):
     run = toy_run((BENCHMARK, INSTANT))
     result = measure(evaluator(run), submit(run, "honest"), "parent")
     assert result.against == "parent" and result.against_tree == "reference"
-    assert result.served.status == "not_applicable"  # this benchmark writes no samples
+    assert result.served.status == "not_applicable"
+    assert "writes no samples" in result.served.feedback
+    assert result.not_applicable == ["served"] and "served" not in result.coverage
+    assert coverage(run).not_applicable == ["served"]  # which gates after this one say too
 
 
 def test_measurements_are_pooled_and_there_are_four_looks(toy_run, submit, evaluator):
@@ -179,10 +214,78 @@ def test_a_candidate_that_serves_nothing_fails(toy_run, submit, evaluator):
         measure(evaluator(run), submit(run, SILENT_UNDER_LOAD), "baseline")
 
 
+def test_a_benchmark_may_say_that_the_candidate_does_not_serve(toy_run, submit, evaluator):
+    run = toy_run(sided(UNSERVED, FIGURE))
+    with pytest.raises(CandidateFailed, match="it does not serve"):
+        measure(evaluator(run), submit(run, SEVEN), "baseline")
+    (gate,) = records(run, "gate.failed")
+    feedback = gate["stages"][0]["feedback"]
+    assert gate["stages"][0]["name"] == "served" and "untrusted text" in feedback
+    assert "it hangs" in feedback and "\x1b" not in feedback
+    assert not records(run, "infrastructure.failed") and not records(run, "measurement.recorded")
+
+
+def test_a_reference_that_does_not_serve_is_nobodys_fault(toy_run, submit, evaluator):
+    run = toy_run(sided(FIGURE, UNSERVED))
+    with pytest.raises(InfrastructureFailed, match=r"measured against failed, not the candidate.*does not serve"):
+        measure(evaluator(run), submit(run, SEVEN), "baseline")
+    assert not records(run, "gate.failed") and len(records(run, "infrastructure.failed")) == 1
+
+
+def test_a_benchmark_that_ends_on_the_other_side_alone_fails_the_candidate(toy_run, submit, evaluator):
+    run = toy_run(sided(UNENDING, FIGURE), SOON)
+    with pytest.raises(CandidateFailed, match="ends on the other side in"):
+        measure(evaluator(run), submit(run, SEVEN), "baseline")
+    assert len(records(run, "gate.failed")) == 1 and not records(run, "infrastructure.failed")
+
+
+def test_a_benchmark_that_never_ends_is_infrastructure(toy_run, submit, evaluator):
+    run = toy_run(sided(UNENDING, UNENDING), SOON)
+    with pytest.raises(InfrastructureFailed, match="did not end within"):
+        measure(evaluator(run), submit(run, SEVEN), "baseline")
+    assert not records(run, "gate.failed") and len(records(run, "infrastructure.failed")) == 1
+
+
+def test_a_candidate_that_does_not_start_to_be_measured_fails_on_record(toy_run, submit, evaluator):
+    run = toy_run((BENCHMARK, INSTANT))
+    with pytest.raises(CandidateFailed, match="before it was healthy"):
+        measure(evaluator(run), submit(run, "exits"), "baseline")
+    (gate,) = records(run, "gate.failed")
+    assert gate["stages"][0]["name"] == "served" and "no kernel image" in gate["stages"][0]["feedback"]
+    assert not records(run, "infrastructure.failed") and not list(run.layout.scratch.iterdir())
+
+
+def test_pooling_and_looks_count_what_was_recorded_meanwhile(toy_run, submit, evaluator):
+    run = toy_run((BENCHMARK, INSTANT))
+    candidate, session, other = submit(run, "honest"), evaluator(run), evaluator(run)
+    pooled = []
+
+    def the_others_are_faster(message):
+        session.progress = lambda _message: None
+        pooled.extend(measure(other, candidate, "baseline").pooled for _ in range(looks))
+
+    looks, session.progress = 1, the_others_are_faster
+    assert measure(session, candidate, "baseline").pooled == 2 and pooled == [1]
+    looks, session.progress = 2, the_others_are_faster
+    with pytest.raises(Refused, match="measured 4 times"):
+        measure(session, candidate, "baseline")
+    assert len(records(run, "measurement.recorded")) == 4
+
+
+def test_a_changed_target_measures_nothing(toy_run, submit, evaluator):
+    run = toy_run((BENCHMARK, INSTANT))
+    load = run.layout.target / "benchmark" / "load_tiny.json"
+    load.chmod(0o644)
+    load.write_text(load.read_text() + " ")
+    with pytest.raises(InfrastructureFailed, match="snapshot of its target was changed"):
+        measure(evaluator(run), submit(run, "honest"), "baseline")
+    assert not records(run, "gate.failed") and not records(run, "measurement.recorded")
+
+
 def test_a_dead_parent_is_not_the_candidates_fault(toy_run, submit, evaluator):
     run = toy_run((BENCHMARK, INSTANT))
     base = tree_of(run, submit(run, "exits"))
-    with pytest.raises(InfrastructureFailed, match="did not start"):
+    with pytest.raises(InfrastructureFailed, match="failed, not the candidate"):
         measure(evaluator(run), submit(run, "honest", base=base), "parent")
     assert not records(run, "gate.failed") and len(records(run, "infrastructure.failed")) == 1
 

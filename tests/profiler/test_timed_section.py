@@ -33,12 +33,12 @@ class Engine:
 
 
 @pytest.mark.usefixtures("sandboxes_work")
-def test_only_the_side_being_timed_runs(toy_run, submit, tmp_path):
+def test_only_the_side_being_timed_runs(toy_run, submit, evaluator, tmp_path):
     run = toy_run()
     submit(run, BUSY)
     tree = run.ledger.last("candidate.submitted").subject
     with contextlib.ExitStack() as stack:
-        side = start_side(run, stack, tree, tmp_path, is_candidate=True)
+        side = start_side(evaluator(run), stack, tree, tmp_path, is_candidate=True)
         frozen_s = side.service.process.cpu_s()
         time.sleep(0.4)
         assert side.service.process.cpu_s() == frozen_s

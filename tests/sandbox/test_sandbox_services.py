@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from fences import unfenced
 from toy.fixtures import candidate_tree, submit
-from vibeserve.core.errors import BadRequest, BudgetSpent, CandidateFailed, Conflict, NotFound
+from vibeserve.core.errors import BadRequest, BudgetSpent, CandidateFailed, Conflict, InfrastructureFailed, NotFound
 from vibeserve.core.processes import process_started
 from vibeserve.core.run import Run
 from vibeserve.core.session import Session
+from vibeserve.lab.serving import Service, launch
+from vibeserve.sandbox import services
 from vibeserve.sandbox.commands import run_command
 from vibeserve.sandbox.services import service_logs, start_service, stop_service
 from vibeserve.sandbox.workbench import workbench_of
@@ -26,7 +30,7 @@ r.urlopen("http://127.0.0.1:8000/v1/completions", b'{"prompt": "x", "max_tokens"
 def get_health(session: Session, port: int = 8000) -> str:
     """What a command of the session gets from the service."""
     ended = run_command(session, ["python", "-c", GET.format(port=port)], 30)
-    return ended.stdout + ended.stderr
+    return unfenced(ended.stdout) + unfenced(ended.stderr)
 
 
 def test_a_service_is_started_reached_shown_and_stopped(work_run: Run, open_session: OpenSession) -> None:
@@ -53,7 +57,7 @@ def test_the_public_benchmark_runs_against_a_service(open_session: OpenSession) 
         'python -c \'import json; print(json.dumps(json.load(open("/tmp/out.json"))["headline"]))\''
     )
     ended = run_command(session, line, 60)
-    assert json.loads(ended.stdout)["tokens"] > 0, ended.stderr
+    assert json.loads(unfenced(ended.stdout))["tokens"] > 0, ended.stderr
 
 
 def test_a_shell_line_serves_too_and_may_hold_braces(open_session: OpenSession) -> None:
@@ -101,7 +105,7 @@ def test_a_service_that_does_not_come_up_says_why(
     session = open_session("implementer")
     with pytest.raises(CandidateFailed, match=said) as failed:
         start_service(session, None, 8000)
-    assert logged in failed.value.evidence
+    assert logged in unfenced(failed.value.evidence)
     candidate_tree("honest", work_run.layout.workspace)
     assert start_service(session, None, 8000).state == "running"  # the port is free again
 
@@ -113,7 +117,7 @@ def test_a_service_that_ended_by_itself_is_told(work_run: Run, open_session: Ope
     run_command(session, 'curl -d \'{"prompt": "x", "max_tokens": 1}\' http://127.0.0.1:8000/v1/completions', 30)
     shown = service_logs(session, "svc-1")
     assert (shown.state, shown.message) == ("ended", "The server died: exit status 4.")
-    assert "illegal instruction" in shown.log
+    assert "illegal instruction" in unfenced(shown.log)
 
 
 def test_the_launch_contract_sees_a_read_only_workspace(work_run: Run, open_session: OpenSession) -> None:
@@ -133,6 +137,27 @@ def test_services_end_with_their_session(work_run: Run, open_session: OpenSessio
     session.close()
     assert all(process_started(pid) != started for pid, started in living.items())
     assert list(work_run.layout.scratch.iterdir()) == []
+
+
+def test_a_service_that_comes_up_after_its_session_closed_is_stopped(
+    work_run: Run, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = open_session("implementer")
+    came_up: list[Service] = []
+
+    def late(*arguments: Any, **options: Any) -> Service:
+        came_up.append(launch(*arguments, **options))
+        living.update({pid: process_started(pid) for pid in came_up[0].process.pids()})
+        session.close()
+        return came_up[0]
+
+    living: dict[int, str] = {}
+    monkeypatch.setattr(services, "launch", late)
+    with pytest.raises(InfrastructureFailed, match="stopped with its session"):
+        start_service(session, None, 8000)
+    assert living
+    assert not came_up[0].process.running()
+    assert all(process_started(pid) != started for pid, started in living.items())
 
 
 def test_services_are_few_and_named(open_session: OpenSession) -> None:

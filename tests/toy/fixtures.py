@@ -12,6 +12,7 @@ from vibeserve.core.evidence import open_round_record
 from vibeserve.core.roles import Actor, Role
 from vibeserve.core.run import Run, create_run
 from vibeserve.core.session import Session
+from vibeserve.lab.models import default_cache, folder_digest
 from vibeserve.lab.trees.workspace import repository_of
 
 HERE = Path(__file__).resolve().parent
@@ -100,14 +101,16 @@ def toy_model_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def toy_run(tmp_path: Path, toy_model_folder: Path) -> Iterator[Callable[..., Run]]:
-    """Makes a run of the toy target: `toy_run(*replacements)`."""
+def toy_run(tmp_path: Path, toy_model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Run]]:
+    """Makes a run of the toy target: `toy_run(*replacements)`. What is remembered of models stays in the test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     runs: list[Run] = []
 
     def make(*replacements: tuple[str, str]) -> Run:
         name = f"{len(runs)}"
         folder = make_target(tmp_path / f"toy-target-{name}", *replacements)
-        runs.append(create_run(folder, "tiny", toy_model_folder, "0" * 64, tmp_path / f"toy-run-{name}"))
+        digest = folder_digest(toy_model_folder, default_cache())
+        runs.append(create_run(folder, "tiny", toy_model_folder, digest, tmp_path / f"toy-run-{name}"))
         return runs[-1]
 
     yield make

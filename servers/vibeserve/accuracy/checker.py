@@ -71,7 +71,8 @@ def _check(stand: Stand, service: Service, network: Network, seed: int, out: Pat
         "out": f"{OUT_AT}/result.json",
         "dtype": stand.run.target.numeric.dtype,
     }
-    outcome = run_judge(stand.session, declared.command, values, out, declared.timeout_s, network)
+    limit_s = stand.run.timeout_s(declared.timeout_s)
+    outcome = run_judge(stand.session, declared.command, values, out, limit_s, network)
     result = read_document(out / "result.json")
     return Checked(outcome, look_up(result, declared.passed), _figures(holder_of(result, declared.passed)))
 

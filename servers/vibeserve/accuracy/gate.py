@@ -18,7 +18,7 @@ from vibeserve.core.run import Run
 from vibeserve.core.session import Session
 from vibeserve.core.texts import fenced
 from vibeserve.lab.judging import Stage
-from vibeserve.lab.stand.coverage import Coverage, coverage
+from vibeserve.lab.stand.coverage import coverage
 from vibeserve.lab.stand.inputs import require_unchanged
 
 MAX_RERUNS = 2
@@ -48,7 +48,7 @@ def run_gate(session: Session, candidate: str) -> GateReport:
         stages = _run_stages(stand)
         evidence = _evidence(stand, stages)
     require_unchanged(session)
-    covered: Coverage = coverage(session.run)
+    covered = coverage(session.run)
     body = {
         "candidate": submitted.body["candidate"],
         "round": submitted.body["round"],

@@ -20,6 +20,9 @@ def numeric(stand: Stand) -> Stage:
     service = stand.serving(spec.dtype)
     stand.progress(f"numeric: {len(plan.requests)} hidden prompts in {spec.dtype}")
     given = answers(plan, drive_plan(stand.session, service, stand.network, plan, stand.scratch / NAME))
+    unscorable = rule.judge_unscorable(given, vocabulary=ids.vocabulary, eos_ids=ids.eos_ids, name=NAME)
+    if unscorable:
+        return unscorable
     stand.progress("numeric: scoring the answers with the reference")
     scores = score_answers(stand.session, given, stand.scratch / "score")
     return rule.judge(given, scores, max_gap=spec.max_gap, eos_ids=ids.eos_ids, name=NAME)

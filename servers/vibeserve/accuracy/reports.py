@@ -10,6 +10,7 @@ from vibeserve.core.evidence import GATE_KINDS, candidate_record
 from vibeserve.core.ledger import Record
 from vibeserve.core.run import Run
 from vibeserve.core.session import Session
+from vibeserve.core.texts import fenced
 from vibeserve.core.tools import Result
 
 EXCERPT_BYTES = 1500
@@ -69,7 +70,7 @@ def show(session: Session, gate: str | None, candidate: str | None) -> GateRepor
     """A gate by id, the newest of a candidate, or the newest of all, with the start of its evidence."""
     record = _find(session.run, gate, candidate)
     page = session.run.artifacts.page(record.body["artifact"], 0, EXCERPT_BYTES)
-    return report(record, printable(page.text))
+    return report(record, fenced(page.text))
 
 
 def _find(run: Run, gate: str | None, candidate: str | None) -> Record:

@@ -47,9 +47,7 @@ class Stand:
         self.stop()
         log = self.scratch / f"candidate-{len(self.logs) + 1}.log"
         self.logs.append(log)
-        self.service = start_system(
-            self.run, self.tree, self.root, dtype=dtype, network=self.network, log_path=log
-        )
+        self.service = start_system(self.run, self.tree, self.root, dtype=dtype, network=self.network, log_path=log)
         self.dtype = dtype
         return self.service
 

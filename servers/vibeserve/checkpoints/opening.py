@@ -9,12 +9,12 @@ from vibeserve.core.run import Run
 from vibeserve.core.session import Session
 from vibeserve.core.texts import require_list, require_text
 from vibeserve.lab.trees.workspace import (
-    Kept,
-    keep_workspace,
     plan_reset,
+    plan_set_aside,
     repository_of,
     settle_locked,
     workspace_lock,
+    workspace_tree,
 )
 
 HYPOTHESIS_BYTES = 600
@@ -38,15 +38,18 @@ def open_round(
         _require_free(run, issue)
         settle_locked(run)
         start = find_base(run, repository_of(run), base)
-        kept = keep_workspace(run, "before-round")
+        standing = workspace_tree(run)
         contract = {"issue": issue, "hypothesis": hypothesis, "criteria": criteria, "attempts": attempts}
-        opened = _claim(session, contract, start, kept)
+        opened = _claim(session, contract, start, standing)
         settle_locked(run)
     return opened
 
 
-def _claim(session: Session, contract: dict[str, object], start: Base, kept: Kept) -> OpenedRound:
-    """Record the round and what is to become of the workspace, in one transaction."""
+def _claim(session: Session, contract: dict[str, object], start: Base, standing: str | None) -> OpenedRound:
+    """Record the round and what is to become of the workspace, in one transaction.
+
+    `standing` is the workspace as a tree; what no tree can hold is moved aside whole, so that nothing is lost.
+    """
     run = session.run
     with run.tx() as tx:
         _require_free(run, str(contract["issue"]))
@@ -56,10 +59,12 @@ def _claim(session: Session, contract: dict[str, object], start: Base, kept: Kep
             "base": start.name,
             "base_tree": start.tree,
             "base_round": start.round,
-            "workspace_snapshot": kept.tree,
-            "set_aside": kept.set_aside,
+            "workspace_snapshot": standing,
+            "set_aside": None if standing else f"before-{name}",
         }
         session.append(tx, "round.opened", name, body)
+        if standing is None:
+            plan_set_aside(tx, f"before-{name}")
         plan_reset(tx, name, start.tree)
     fields = {key: body[key] for key in OpenedRound.model_fields}
     return OpenedRound.model_validate(fields)

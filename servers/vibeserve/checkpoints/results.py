@@ -53,10 +53,7 @@ class MeasurementSummary(Result):
 
 
 class CandidateSummary(Result):
-    """One attempt and what is known about it. Notes and feedback are cut; what stands between fences is data.
-
-    `served_note` says when the answers that were timed went unjudged.
-    """
+    """One attempt and what is known about it. Notes and feedback are cut; what stands between fences is data."""
 
     candidate: str
     attempt: int
@@ -65,12 +62,15 @@ class CandidateSummary(Result):
     gate: GateSummary | None = None
     verdict: VerdictSummary | None = None
     measurements: list[MeasurementSummary]
-    served_note: str | None = None
     evaluation: str | None = None
 
 
 class RoundView(Result):
-    """A round: its contract, its newest attempts, and the next step."""
+    """A round: its contract, its newest attempts, and the next step.
+
+    `served_note` says when the timed answers of the newest (or decided) candidate went unjudged. `kept_late`: trees,
+    or folders under `set_aside/`, that hold what was edited after a cut-off opening.
+    """
 
     round: str
     issue: str
@@ -88,6 +88,8 @@ class RoundView(Result):
     hypothesis_status: str | None = None
     issue_status: str | None = None
     reason: str | None = None
+    served_note: str | None = None
+    kept_late: list[str] | None = None
 
 
 class Submitted(Result):

@@ -17,11 +17,12 @@ from vibeserve.core.ledger import Record
 from vibeserve.core.rounds import Attempt, Round
 from vibeserve.core.session import Session
 from vibeserve.core.texts import excerpt, fenced
-from vibeserve.lab.trees.workspace import settle
+from vibeserve.lab.trees.workspace import kept_late, settle
 
 SHOWN_CANDIDATES = 3
 SHOWN_MEASUREMENTS = 2
-LATEST_TEXT_BYTES, EARLIER_TEXT_BYTES = 1000, 200
+LATEST_TEXT_BYTES, EARLIER_TEXT_BYTES = 800, 200
+SHOWN_KEPT = 3
 ROWS = 20
 
 
@@ -32,6 +33,8 @@ def show_round(session: Session, name: str | None) -> RoundView:
     item = require_round(history(run), name)
     opened, closed = item.opened.body, item.closed.body if item.closed else {}
     shown = item.attempts[-SHOWN_CANDIDATES:]
+    latest = shown[-1] if shown and not item.closed else None
+    decided = next((one for one in item.attempts if one.tree == closed.get("tree")), latest)
     return RoundView(
         round=item.id,
         issue=opened["issue"],
@@ -43,12 +46,14 @@ def show_round(session: Session, name: str | None) -> RoundView:
         base_tree=opened["base_tree"],
         attempts=opened["attempts"],
         attempts_left=opened["attempts"] - len(item.attempts),
-        candidates=[_candidate(attempt, attempt is shown[-1]) for attempt in shown],
+        candidates=[_candidate(attempt, attempt is latest) for attempt in shown],
         earlier_candidates=len(item.attempts) - len(shown),
         next_step=next_step(item),
         hypothesis_status=closed.get("hypothesis_status"),
         issue_status=closed.get("issue_status"),
         reason=closed.get("reason"),
+        served_note=decided.unserved_note if decided else None,
+        kept_late=[str(kept.tree or kept.set_aside) for kept in kept_late(run, item.id)][-SHOWN_KEPT:] or None,
     )
 
 
@@ -98,7 +103,6 @@ def _candidate(attempt: Attempt, latest: bool) -> CandidateSummary:
         gate=_gate(attempt, limit),
         verdict=_verdict(evidence.verdict, limit),
         measurements=[_measurement(record) for record in evidence.measurements[-SHOWN_MEASUREMENTS:]],
-        served_note=attempt.unserved_note,
         evaluation=evidence.evaluation.body["evaluation"] if evidence.evaluation else None,
     )
 

@@ -105,6 +105,10 @@ class Run:
         replaced = self.preset.model_dump(include={"memory_gib", "boot_timeout_s"}, exclude_none=True)
         return self.target.launch.model_copy(update=replaced)
 
+    def timeout_s(self, declared_s: float) -> float:
+        """The time limit of a judge's command: the preset's where it has one, else as declared."""
+        return self.preset.timeout_s or declared_s
+
     @property
     def pairs(self) -> int:
         """How many pairs of windows a measurement times in this preset."""

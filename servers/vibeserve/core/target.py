@@ -85,7 +85,7 @@ class Preset(Strict):
     """One size of the target: a model built locally (`build`: {python} {target} {out}) or named by id.
 
     `recorded` names another preset whose recorded run this one plays; `pairs` replaces the benchmark's,
-    `memory_gib` and `boot_timeout_s` the launch contract's.
+    `memory_gib` and `boot_timeout_s` the launch contract's, `timeout_s` those of reference, checker and benchmark.
     """
 
     dtype: str
@@ -93,6 +93,7 @@ class Preset(Strict):
     pairs: int | None = Field(None, ge=2)
     memory_gib: float | None = Field(None, gt=0)
     boot_timeout_s: float | None = Field(None, gt=0)
+    timeout_s: float | None = Field(None, gt=0)
     build: Command | None = None
     model_id: str | None = None
     revision: str | None = None

@@ -5,7 +5,6 @@ mean and 99th percentile are compared as ratios.
 """
 
 import contextlib
-import json
 import math
 import statistics
 from collections.abc import Sequence
@@ -14,11 +13,12 @@ from typing import Any
 
 from vibeserve.core.errors import InfrastructureFailed
 from vibeserve.core.session import Session
-from vibeserve.lab import isolation
 from vibeserve.lab.judging import Answer, Score, Stage, numeric
 from vibeserve.lab.judging.answers import CHAT_PATH, COMPLETIONS_PATH, answers
-from vibeserve.lab.load import Plan, Request, Sample
-from vibeserve.profiler.sides import OUT_AT, REFERENCE, client_mounts, client_values, start_side
+from vibeserve.lab.load import Plan, Request
+from vibeserve.lab.stand.driving import drive_plan
+from vibeserve.lab.stand.systems import REFERENCE, beyond_blame
+from vibeserve.profiler.sides import start_side
 
 MAX_RATIO = 2.0
 WINDOW_S = 1.0
@@ -29,9 +29,9 @@ def control_answers(session: Session, asked: Sequence[Answer], scratch: Path) ->
     plan = Plan(requests=tuple(_request(answer) for answer in asked), window_s=WINDOW_S)
     with contextlib.ExitStack() as stack:
         session.progress("asking the reference the same in the same dtype")
-        side = start_side(session.run, stack, REFERENCE, scratch, is_candidate=False)
-        with side.running():
-            samples = _drive(session, side.service.url, side.network, plan, scratch / "control")
+        side = start_side(session, stack, REFERENCE, scratch, is_candidate=False)
+        with side.running(), beyond_blame("The reference, as a control,"):
+            samples = drive_plan(session, side.service, side.network, plan, scratch / "control")
     answered = answers(plan, samples)
     if any(answer.error for answer in answered):
         raise InfrastructureFailed(
@@ -90,27 +90,3 @@ def _request(answer: Answer) -> Request:
         body["stop_token_ids"] = sorted(answer.stop_token_ids)
     path = CHAT_PATH if answer.endpoint == "chat" else COMPLETIONS_PATH
     return Request(at_s=0.0, path=path, body=body)
-
-
-def _drive(session: Session, url: str, network: isolation.Network, plan: Plan, folder: Path) -> list[Sample]:
-    """Drive a plan from a client's sandbox and let every request finish."""
-    folder.mkdir()
-    (folder / "plan.json").write_text(plan.model_dump_json())
-    timeout_s = session.run.target.reference.timeout_s
-    options = {"url": url, "plan": f"{OUT_AT}/plan.json", "out": f"{OUT_AT}/samples.json", "drain-s": timeout_s}
-    command = [str(client_values(session.run)["python"]), "-I", "-m", "vibeserve.lab.load"]
-    command += [text for key, value in options.items() for text in (f"--{key}", str(value))]
-    outcome = isolation.run(
-        isolation.Job(
-            command=tuple(command),
-            mounts=client_mounts(session.run, folder),
-            cwd=OUT_AT,
-            limits=isolation.Limits(wall_s=timeout_s + 60),
-        ),
-        network=network,
-        cancel=session.cancelled,
-    )
-    if not outcome.ok:
-        raise InfrastructureFailed("The load generator failed.", "Measure again.", evidence=outcome.stderr[-2000:])
-    document = json.loads((folder / "samples.json").read_bytes())
-    return [Sample.model_validate(sample) for sample in document["samples"]]

@@ -3,10 +3,8 @@
 import contextlib
 import json
 import math
-import shutil
 import statistics
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +15,25 @@ from vibeserve.core.evidence import GATE_KINDS, candidate_record, evidence_on
 from vibeserve.core.ledger import Record
 from vibeserve.core.run import Run
 from vibeserve.core.session import Session
+from vibeserve.core.texts import fenced
 from vibeserve.lab.judging import Stage
 from vibeserve.lab.load import compare
+from vibeserve.lab.stand.coverage import SERVED, coverage_with
+from vibeserve.lab.stand.inputs import require_unchanged
+from vibeserve.lab.stand.scratch import scratch_folder
+from vibeserve.lab.stand.systems import REFERENCE
 from vibeserve.profiler.environment import environment
 from vibeserve.profiler.lease import device_lease
 from vibeserve.profiler.pairs import Timed, time_pairs
 from vibeserve.profiler.results import Against, Measurement
-from vibeserve.profiler.served import STAGE, judge_served
-from vibeserve.profiler.sides import REFERENCE, start_side
+from vibeserve.profiler.served import judge_served
+from vibeserve.profiler.sides import start_side
 
 MAX_LOOKS = 4
 DEVICE = "host"
+LOG_EXCERPT_CHARACTERS = 700
+FEEDBACK_CHARACTERS = 1200
+WORD_CHARACTERS = FEEDBACK_CHARACTERS - LOG_EXCERPT_CHARACTERS - 200  # of ours before a log, its marks left room
 
 
 @dataclass(frozen=True)
@@ -44,24 +50,26 @@ class Subject:
 def measure(session: Session, candidate: str, against: Against) -> Measurement:
     """Measure a gated candidate and record `measurement.recorded`.
 
-    A candidate that dies under the timed load, or whose timed responses are wrong, is recorded as
-    `gate.failed` at stage "served" and raised as CandidateFailed. Trouble elsewhere is recorded as
-    `infrastructure.failed` and counts against nobody.
+    A candidate that does not start, that dies or does not serve under the timed load, or whose timed responses
+    are wrong, is recorded as `gate.failed` at stage "served" and raised as CandidateFailed. Trouble elsewhere is
+    recorded as `infrastructure.failed` and counts against nobody.
     """
     subject = _subject(session.run, candidate, against)
     _require_gate(session.run, subject)
-    earlier = _earlier(session.run, subject)
+    _earlier(session.run, subject)  # refuses before minutes of work; what is pooled is read when it is recorded
     begun = time.monotonic()
-    with _scratch(session.run) as scratch:
+    with scratch_folder(session.run, "measure") as scratch:
         try:
-            timed = _time(session, subject, scratch, begun)
-            stage = judge_served(session, timed, scratch)
-            if stage.status == "failed":
-                raise _fail_gate(session, subject, stage, begun)
+            require_unchanged(session)
+            timed, stage = _time_and_judge(session, subject, scratch)
+            require_unchanged(session)
         except InfrastructureFailed as error:
             _record_infrastructure(session, subject, error)
             raise
-    return _record(session, subject, timed, stage, earlier)
+    if stage.status == "failed":
+        raise _fail_gate(session, subject, stage, begun)
+    assert timed is not None
+    return _record(session, subject, timed, stage)
 
 
 def require_candidate(run: Run, candidate: str) -> Record:
@@ -105,23 +113,27 @@ def _earlier(run: Run, subject: Subject) -> list[Record]:
     return same
 
 
-def _time(session: Session, subject: Subject, scratch: Path, begun: float) -> Timed:
+def _time_and_judge(session: Session, subject: Subject, scratch: Path) -> tuple[Timed | None, Stage]:
+    """The timed section and the stage "served"; without the former where the candidate failed in it."""
+    try:
+        timed = _time(session, subject, scratch)
+    except CandidateFailed as error:
+        log = fenced(printable(error.evidence)[-LOG_EXCERPT_CHARACTERS:])
+        said = error.message[:WORD_CHARACTERS]
+        feedback = f"{said}\nEnd of its log:\n{log}" if log else said
+        return None, Stage(name=SERVED, status="failed", feedback=feedback, evidence=error.evidence)
+    return timed, judge_served(session, timed, scratch)
+
+
+def _time(session: Session, subject: Subject, scratch: Path) -> Timed:
     """Start both sides, time them under the device's lease, stop both."""
-    run = session.run
     with contextlib.ExitStack() as stack:
         session.progress("starting the candidate")
-        candidate = start_side(run, stack, subject.tree, scratch, is_candidate=True)
+        candidate = start_side(session, stack, subject.tree, scratch, is_candidate=True)
         session.progress("starting the other side")
-        other = start_side(run, stack, subject.against_tree, scratch, is_candidate=False)
+        other = start_side(session, stack, subject.against_tree, scratch, is_candidate=False)
         with device_lease(DEVICE, session.cancelled, session.progress):
-            try:
-                return time_pairs(session, candidate, other, scratch)
-            except CandidateFailed as error:
-                feedback = (
-                    f"{error.message}\nEnd of its log (the candidate's words):\n{printable(error.evidence)[-900:]}"
-                )
-                stage = Stage(name=STAGE, status="failed", feedback=feedback, evidence=error.evidence)
-                raise _fail_gate(session, subject, stage, begun) from error
+            return time_pairs(session, candidate, other, scratch)
 
 
 def _fail_gate(session: Session, subject: Subject, stage: Stage, begun: float) -> CandidateFailed:
@@ -142,22 +154,24 @@ def _fail_gate(session: Session, subject: Subject, stage: Stage, begun: float) -
         }
         session.append(tx, "gate.failed", subject.tree, body)
     return CandidateFailed(
-        f"{subject.candidate} failed under load: {stage.feedback[:900]}",
+        f"{subject.candidate} failed under load: {stage.feedback[:FEEDBACK_CHARACTERS]}",
         f"The measurement is void, and {gate} failed the tree at stage served: back to the Implementer.",
         evidence=f"artifact {artifact}",
     )
 
 
-def _record(session: Session, subject: Subject, timed: Timed, stage: Stage, earlier: list[Record]) -> Measurement:
+def _record(session: Session, subject: Subject, timed: Timed, stage: Stage) -> Measurement:
+    """Pool with all that is on record now and append: a measurement that ran meanwhile counts among the looks."""
     run, benchmark = session.run, session.run.target.benchmark
     here = environment()
-    same_machine = [record for record in earlier if record.body["environment"] == here]
-    pooled = [tuple(pair) for record in same_machine for pair in record.body["values"]] + timed.values
-    comparison = compare(pooled, direction=benchmark.direction, relative_noise=benchmark.relative_noise)
     windows = [window.to_json() for window in timed.windows]
     artifact = run.artifacts.put(json.dumps(windows, indent=1), "measurement.json")
+    covered = coverage_with(run, served=stage.status != "not_applicable")
     with run.tx() as tx:
         _require_gate(run, subject)  # another measurement may have failed the tree meanwhile
+        same_machine = [record for record in _earlier(run, subject) if record.body["environment"] == here]
+        pooled = [tuple(pair) for record in same_machine for pair in record.body["values"]] + timed.values
+        comparison = compare(pooled, direction=benchmark.direction, relative_noise=benchmark.relative_noise)
         measurement = Measurement(
             measurement=f"M{run.ledger.count('measurement.recorded') + 1}",
             candidate=subject.candidate,
@@ -179,6 +193,8 @@ def _record(session: Session, subject: Subject, timed: Timed, stage: Stage, earl
             values=timed.values,
             seeds=timed.seeds,
             served=_finite(stage.model_dump(exclude={"name", "evidence"})),
+            coverage=covered.applies,
+            not_applicable=covered.not_applicable,
             foreign_cores=round(statistics.fmean(window.foreign_cores for window in timed.windows), 3),
             environment=here,
             artifact=artifact,
@@ -209,12 +225,3 @@ def _finite(stage: dict[str, Any]) -> Any:
             for key, value in stage[part].items()
         }
     return stage
-
-
-@contextlib.contextmanager
-def _scratch(run: Run) -> Iterator[Path]:
-    folder = run.scratch("measure")
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

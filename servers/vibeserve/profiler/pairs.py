@@ -9,7 +9,7 @@ from pathlib import Path
 from vibeserve.core.errors import InfrastructureFailed
 from vibeserve.core.session import Session
 from vibeserve.profiler.sides import Side
-from vibeserve.profiler.windows import Window, run_window
+from vibeserve.profiler.windows import Unended, Window, raise_unserved, run_window
 
 VOID_REPEATS = 2
 
@@ -53,6 +53,8 @@ def _time_pair(session: Session, order: Sequence[Side], pair: int, scratch: Path
             session.progress(f"{label}: timing {'the candidate' if side.is_candidate else 'the other side'}")
             out = scratch / f"window-{len(timed.windows)}"
             window = run_window(session, side, pair, seed, out)
+            if isinstance(window, Unended):
+                raise _unended(session, order, side, window, scratch)
             timed.windows.append(window)
             if window.value is None:
                 voids.append(window.void or "void")
@@ -67,3 +69,23 @@ def _time_pair(session: Session, order: Sequence[Side], pair: int, scratch: Path
         "Measure again when nothing else loads this machine.",
         evidence="\n".join(voids),
     )
+
+
+def _unended(
+    session: Session, order: Sequence[Side], side: Side, unended: Unended, scratch: Path
+) -> InfrastructureFailed:
+    """What to raise when the benchmark did not end on `side`.
+
+    The same load on the other side is the control: CandidateFailed is raised when it ends there.
+    """
+    if side.is_candidate:
+        session.progress("the benchmark did not end; running it against the other side as a control")
+        [other] = [one for one in order if one is not side]
+        control = run_window(session, other, -1, secrets.randbelow(2**31), scratch / "control-window")
+        if isinstance(control, Window) and control.value is not None:
+            raise_unserved(
+                side,
+                f"the benchmark ends on the other side in {control.seconds:.0f} s and does not end on this "
+                f"candidate within {unended.outcome.seconds:.0f} s",
+            )
+    return unended.failure()

@@ -25,8 +25,9 @@ class Measurement(Result):
 
     `value` and `against_value` are geometric means over the timed windows, `ratio` = value / against_value.
     `ratio`, `ci95`, `pairs` and `outcome` pool all `pooled` measurements of this tree against that one on
-    this machine; `values` are this measurement's pairs (candidate, other). `foreign_cores` is how many cores
-    everything else on the machine kept busy during its windows, on average: near 0 on a quiet machine.
+    this machine; `values` are this measurement's pairs (candidate, other). `coverage` names the stages that judge
+    this target, `not_applicable` those that do not. `foreign_cores` is how many cores everything else on the
+    machine kept busy during its windows, on average: near 0 on a quiet machine.
     """
 
     measurement: str
@@ -49,6 +50,8 @@ class Measurement(Result):
     values: list[tuple[float, float]]
     seeds: list[int]
     served: Served
+    coverage: list[str]
+    not_applicable: list[str]
     foreign_cores: float
     environment: dict[str, str | int]
     artifact: str

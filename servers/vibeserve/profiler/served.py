@@ -1,6 +1,5 @@
 """The gate's last stage, after the timed section: a hidden sample of the timed responses is judged."""
 
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -9,19 +8,20 @@ from pydantic import ValidationError
 
 from vibeserve.core.errors import InfrastructureFailed
 from vibeserve.core.session import Session
-from vibeserve.core.target import fill
-from vibeserve.lab import isolation
-from vibeserve.lab.judging import Answer, ModelIds, Score, Stage, numeric, read_scores, score_input
+from vibeserve.lab.judging import Answer, ModelIds, Score, Stage, numeric
+from vibeserve.lab.stand.coverage import SERVED
+from vibeserve.lab.stand.scoring import score_answers
 from vibeserve.profiler.control import control_answers, judge_against
 from vibeserve.profiler.pairs import Timed
-from vibeserve.profiler.sides import OUT_AT, client_mounts, client_values
 
-STAGE = "served"
-JUDGED = 8
+JUDGED = 32
+NOT_JUDGED = (
+    "This target's benchmark writes no samples, so no timed response was judged: read the ratio with that in mind."
+)
 
 
 def judge_served(session: Session, timed: Timed, scratch: Path) -> Stage:
-    """Judge a few of the candidate's timed responses by the reference's teacher-forced gap.
+    """Judge some of the candidate's timed responses by the reference's teacher-forced gap.
 
     In the dtype of the numeric stage the gap itself is limited; in another, it is compared with a control.
     Not applicable when the benchmark writes no `samples`. Raises InfrastructureFailed when it wrote none of
@@ -29,20 +29,23 @@ def judge_served(session: Session, timed: Timed, scratch: Path) -> Stage:
     """
     if all(window.samples is None for window in timed.windows):
         return Stage(
-            name=STAGE,
+            name=SERVED,
             status="not_applicable",
-            feedback="This target's benchmark writes no samples, so timed responses are not judged.",
+            feedback=NOT_JUDGED,
         )
     answers = draw_answers(timed)
+    ids = ModelIds.read(session.run.model)
+    unscorable = numeric.judge_unscorable(answers, vocabulary=ids.vocabulary, name=SERVED)
+    if unscorable:
+        return unscorable
     session.progress(f"judging {len(answers)} of the timed responses")
-    scores = _score(session, answers, scratch / "score")
+    scores = score_answers(session, answers, scratch / "score")
     whole = [as_whole(answer, score) for answer, score in zip(answers, scores, strict=True)]
     run, limit = session.run, session.run.target.numeric.max_gap
-    eos_ids = ModelIds.read(run.model).eos_ids
     if run.preset.dtype == run.target.numeric.dtype:
-        return numeric.judge(whole, scores, max_gap=limit, eos_ids=eos_ids, name=STAGE)
-    control = _score(session, control_answers(session, answers, scratch), scratch / "control-score")
-    return judge_against(control, whole, scores, floor=limit, eos_ids=eos_ids, name=STAGE)
+        return numeric.judge(whole, scores, max_gap=limit, eos_ids=ids.eos_ids, name=SERVED)
+    control = score_answers(session, control_answers(session, answers, scratch), scratch / "control-score")
+    return judge_against(control, whole, scores, floor=limit, eos_ids=ids.eos_ids, name=SERVED)
 
 
 def draw_answers(timed: Timed) -> list[Answer]:
@@ -78,31 +81,3 @@ def as_whole(answer: Answer, score: Score) -> Answer:
     if score.text.startswith(answer.text):
         changes["text"] = score.text
     return answer.model_copy(update=changes)
-
-
-def _score(session: Session, answers: list[Answer], out: Path) -> tuple[Score, ...]:
-    run, reference = session.run, session.run.target.reference
-    out.mkdir()
-    (out / "answers.json").write_text(score_input(answers))
-    values = client_values(run) | {
-        "dtype": run.target.numeric.dtype,
-        "in": f"{OUT_AT}/answers.json",
-        "out": f"{OUT_AT}/scores.json",
-    }
-    outcome = isolation.run(
-        isolation.Job(
-            command=fill(reference.score, values),
-            mounts=client_mounts(run, out),
-            cwd=OUT_AT,
-            limits=isolation.Limits(wall_s=reference.timeout_s),
-        ),
-        cancel=session.cancelled,
-    )
-    scores = out / "scores.json"
-    if not outcome.ok or scores.is_symlink() or not scores.is_file():
-        raise InfrastructureFailed(
-            "The target's score command failed.",
-            "Run it by hand as the target's README says.",
-            evidence=json.dumps({"status": outcome.status, "stderr": outcome.stderr[-1500:]}),
-        )
-    return read_scores(scores.read_bytes(), answers)

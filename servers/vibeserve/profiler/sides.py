@@ -1,20 +1,17 @@
 """The two systems of a measurement, each a service in its own sandbox and on its own network."""
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibeserve.core.errors import CandidateFailed, InfrastructureFailed
-from vibeserve.core.run import Run
-from vibeserve.lab.isolation import Limits, Mount, Network, python_runtime, vibeserve_source
-from vibeserve.lab.serving import LaunchSpec, Service, launch
-from vibeserve.lab.trees import Repository
+from vibeserve.core.session import Session
+from vibeserve.lab.isolation import Network
+from vibeserve.lab.serving import Service
+from vibeserve.lab.stand.cancelling import closed_on_cancel
+from vibeserve.lab.stand.systems import beyond_blame, root_of, start_system
 
-REFERENCE = "reference"
-TARGET_AT, MODEL_AT, OUT_AT = "/target", "/model", "/out"
-SERVICE_WALL_S = 24 * 3600
+OTHER = "The side that the candidate is measured against"
 
 
 @dataclass(frozen=True)
@@ -35,85 +32,24 @@ class Side:
         finally:
             self.service.freeze()
 
+    def blame(self) -> contextlib.AbstractContextManager[None]:
+        """Inside it a CandidateFailed stays one only if this side is the candidate."""
+        return contextlib.nullcontext() if self.is_candidate else beyond_blame(OTHER)
+
     def require_alive(self) -> None:
         """Raise CandidateFailed when the candidate died, InfrastructureFailed when the other side did."""
-        try:
+        with self.blame():
             self.service.require_alive()
-        except CandidateFailed as error:
-            if self.is_candidate:
-                raise
-            raise InfrastructureFailed(
-                "The side that the candidate is measured against died.",
-                "Measure again; report this if it repeats.",
-                evidence=f"{error.message}\n{error.evidence}",
-            ) from error
 
 
-def start_side(run: Run, stack: contextlib.ExitStack, tree: str, scratch: Path, *, is_candidate: bool) -> Side:
-    """Start the system of `tree` from a fresh checkout and freeze it; `stack` stops it.
-
-    A candidate sees its checkout and the model; only the reference sees the target.
-    """
-    name = "candidate" if is_candidate else "other"
-    root = run.layout.target if tree == REFERENCE else scratch / name
-    if tree != REFERENCE:
-        root.mkdir()
-        Repository(run.layout.checkpoints).checkout(tree, root)
+def start_side(session: Session, stack: contextlib.ExitStack, tree: str, scratch: Path, *, is_candidate: bool) -> Side:
+    """Start the system of `tree` in the preset's dtype and freeze it; `stack` stops it."""
+    run, name = session.run, "candidate" if is_candidate else "other"
+    root = root_of(run, tree, scratch / name)
     network = stack.enter_context(Network())
-    try:
-        service = launch(
-            _spec(run, tree),
-            root=root,
-            model=run.model,
-            dtype=run.preset.dtype,
-            network=network,
-            log_path=scratch / f"{name}.log",
-        )
-    except CandidateFailed as error:
-        if is_candidate:
-            raise
-        raise InfrastructureFailed(
-            "The side that the candidate is measured against did not start.",
-            "Call measure again; when the reference never starts, the target or the machine is at fault.",
-            evidence=f"{error.message}\n{error.evidence}",
-        ) from error
+    log = scratch / f"{name}.log"
+    with closed_on_cancel(session, network), contextlib.nullcontext() if is_candidate else beyond_blame(OTHER):
+        service = start_system(run, tree, root, dtype=run.preset.dtype, network=network, log_path=log)
     stack.callback(service.stop)
     service.freeze()
     return Side(tree, is_candidate, service, network)
-
-
-def client_mounts(run: Run, out: Path) -> tuple[Mount, ...]:
-    """What the target's own commands see: interpreter, this package, target and model; `out` to write."""
-    return (
-        *python_runtime(),
-        vibeserve_source(),
-        Mount(run.layout.target, TARGET_AT),
-        Mount(run.model, MODEL_AT),
-        Mount(out, OUT_AT, writable=True),
-    )
-
-
-def client_values(run: Run) -> dict[str, object]:
-    """The placeholders that all of the target's own commands share."""
-    return {
-        "python": sys.executable,
-        "target": TARGET_AT,
-        "model": MODEL_AT,
-        "preset": run.preset_name,
-        "dtype": run.preset.dtype,
-    }
-
-
-def _spec(run: Run, tree: str) -> LaunchSpec:
-    contract = run.target.launch
-    command = run.target.reference.command if tree == REFERENCE else contract.command
-    return LaunchSpec(
-        command=command,
-        health_path=contract.health,
-        boot_timeout_s=contract.boot_timeout_s,
-        limits=Limits(
-            wall_s=SERVICE_WALL_S,
-            memory_bytes=int(contract.memory_gib * 2**30),
-            processes=contract.processes,
-        ),
-    )

@@ -7,15 +7,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from vibeserve.core.artifacts import printable
 from vibeserve.core.errors import CandidateFailed, InfrastructureFailed
 from vibeserve.core.session import Session
-from vibeserve.core.target import fill
-from vibeserve.lab import isolation
-from vibeserve.profiler.sides import OUT_AT, Side, client_mounts, client_values
+from vibeserve.lab.isolation import Outcome
+from vibeserve.lab.stand.judges import OUT_AT, describe_end, run_judge, said
+from vibeserve.lab.stand.outputs import holder_of, read_document
+from vibeserve.profiler.sides import Side
 
 RESULT = "result.json"
-MAX_RESULT_BYTES = 64 << 20
 EVIDENCE_CHARACTERS = 2000
+REASON_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Unended:
+    """A benchmark that did not end in its time while its server was alive: whose fault it is must be seen."""
+
+    outcome: Outcome
+
+    def failure(self) -> InfrastructureFailed:
+        """The benchmark's own failure."""
+        return _benchmark_failed(self.outcome)
 
 
 @dataclass(frozen=True)
@@ -43,25 +56,26 @@ class Window:
         return figures
 
 
-def run_window(session: Session, side: Side, pair: int, seed: int, out: Path) -> Window:
+def run_window(session: Session, side: Side, pair: int, seed: int, out: Path) -> Window | Unended:
     """Run the target's benchmark against `side` alone, with `seed`.
 
-    Raises CandidateFailed when the candidate died or served nothing, InfrastructureFailed when the benchmark
-    did not work while it was alive.
+    Raises CandidateFailed when the candidate died or did not serve, InfrastructureFailed when the other side did
+    so or when the benchmark did not work while its server was alive.
     """
+    benchmark = session.run.target.benchmark
+    limit_s = session.run.timeout_s(benchmark.timeout_s)
     out.mkdir()
+    values = {"url": side.service.url, "seed": seed, "out": f"{OUT_AT}/{RESULT}"}
     with side.running():
         started, cpu_before, busy_before = time.monotonic(), side.service.process.cpu_s(), busy_s()
-        outcome = isolation.run(_job(session, side, seed, out), network=side.network, cancel=session.cancelled)
+        outcome = run_judge(session, benchmark.command, values, out, limit_s, side.network)
         seconds, cpu_s = time.monotonic() - started, side.service.process.cpu_s() - cpu_before
         foreign_s = busy_s() - busy_before - cpu_s - outcome.cpu_s
-        if outcome.status == "cancelled":
-            raise InfrastructureFailed("The session ended during the measurement.", "Call measure again.")
         side.require_alive()
+    if outcome.status == "timed_out":
+        return Unended(outcome)
     document = _document(outcome, out)
-    value, void = figure(document, session.run.target.benchmark.metric)
-    if value == 0 and not void:
-        _served_nothing(side)
+    value, void = _served(side, document, benchmark.metric)
     return Window(
         pair=pair,
         side="candidate" if side.is_candidate else "other",
@@ -89,13 +103,9 @@ def figure(document: dict[str, Any], path: str) -> tuple[float | None, str | Non
 
     Raises InfrastructureFailed unless the number is finite and not negative, or the window is void.
     """
-    parent: Any = document
-    *folders, name = path.split(".")
-    for folder in folders:
-        parent = parent.get(folder) if isinstance(parent, dict) else None
-    holder = parent if isinstance(parent, dict) else {}
-    void = str(holder["void"])[:300] if holder.get("void") else None
-    value = holder.get(name)
+    holder = holder_of(document, path)
+    void = str(holder["void"])[:REASON_CHARACTERS] if holder.get("void") else None
+    value = holder.get(path.rpartition(".")[2])
     if _is_figure(value):
         return float(value), void
     if void:
@@ -112,52 +122,47 @@ def _is_figure(value: Any) -> TypeGuard[int | float]:
     return is_number and math.isfinite(value) and value >= 0
 
 
-def _job(session: Session, side: Side, seed: int, out: Path) -> isolation.Job:
-    run, benchmark = session.run, session.run.target.benchmark
-    values = client_values(run) | {"url": side.service.url, "seed": seed, "out": f"{OUT_AT}/{RESULT}"}
-    return isolation.Job(
-        command=fill(benchmark.command, values),
-        mounts=client_mounts(run, out),
-        cwd=OUT_AT,
-        limits=isolation.Limits(wall_s=benchmark.timeout_s),
-    )
+def _served(side: Side, document: dict[str, Any], path: str) -> tuple[float | None, str | None]:
+    """`figure`, once it is sure that the side served: `"served": false` beside the metric says that it did not."""
+    holder = holder_of(document, path)
+    if holder.get("served") is False:
+        reason = printable(str(holder.get("reason") or "none given"))[:REASON_CHARACTERS]
+        raise_unserved(side, "the benchmark found that it does not serve", f"the benchmark's reason: {reason}\n")
+    value, void = figure(document, path)
+    if value == 0 and not void:
+        raise_unserved(side, "it served nothing")
+    return value, void
 
 
-def _document(outcome: isolation.Outcome, out: Path) -> dict[str, Any]:
-    if not outcome.ok:
-        status = f"exit status {outcome.exit_code}" if outcome.status == "exited" else outcome.status
-        raise InfrastructureFailed(
-            f"The target's benchmark failed ({status}) while the server was alive.",
-            "Read the evidence; run the benchmark by hand as the target's README says.",
-            evidence=f"{outcome.stderr}\n{outcome.stdout}"[-EVIDENCE_CHARACTERS:],
+def raise_unserved(side: Side, reason: str, evidence: str = "") -> None:
+    """Raise CandidateFailed when the candidate did not serve a timed window, InfrastructureFailed for the other.
+
+    `reason` is ours; what quotes the server belongs into `evidence`, which its log's end follows.
+    """
+    with side.blame():
+        raise CandidateFailed(
+            f"The server failed a timed window: {reason}.",
+            "Its log shows what it did under load.",
+            evidence=f"{evidence}{side.service.log_tail()}",
         )
-    path = out / RESULT
-    try:
-        if path.is_symlink() or path.stat().st_size > MAX_RESULT_BYTES:
-            raise ValueError("it is a link or too large")
-        document = json.loads(path.read_bytes())
-        if not isinstance(document, dict):
-            raise ValueError("it is not a JSON object")
-    except (OSError, ValueError) as error:
+
+
+def _document(outcome: Outcome, out: Path) -> dict[str, Any]:
+    if not outcome.ok:
+        raise _benchmark_failed(outcome)
+    document = read_document(out / RESULT)
+    if not isinstance(document, dict):
         raise InfrastructureFailed(
-            "The target's benchmark wrote no readable result.",
-            "It must write one JSON object to {out}.",
-            evidence=str(error)[:EVIDENCE_CHARACTERS],
-        ) from error
+            "The target's benchmark wrote no readable result.", "It must write one JSON object to {out}."
+        )
     return document
 
 
-def _served_nothing(side: Side) -> None:
-    if side.is_candidate:
-        raise CandidateFailed(
-            "The candidate served nothing in a timed window.",
-            "Its log shows what it did under load.",
-            evidence=side.service.log_tail(),
-        )
-    raise InfrastructureFailed(
-        "The side that the candidate is measured against served nothing in a timed window.",
-        "Measure again; report this if it repeats.",
-        evidence=side.service.log_tail(),
+def _benchmark_failed(outcome: Outcome) -> InfrastructureFailed:
+    return InfrastructureFailed(
+        f"The target's benchmark failed while the server was alive: {describe_end(outcome)}.",
+        "Read the evidence; run the benchmark by hand as the target's README says.",
+        evidence=said(outcome)[-EVIDENCE_CHARACTERS:],
     )
 
 

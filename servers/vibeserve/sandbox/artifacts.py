@@ -3,6 +3,7 @@
 from vibeserve.core.artifacts import PAGE_BYTES
 from vibeserve.core.errors import BadRequest
 from vibeserve.core.session import Session
+from vibeserve.core.texts import fenced
 from vibeserve.sandbox.outputs import size_bytes
 from vibeserve.sandbox.results import ArtifactPage
 
@@ -21,7 +22,7 @@ def read_artifact(session: Session, name: str, offset: int) -> ArtifactPage:
             return ArtifactPage(
                 name=name,
                 offset=offset,
-                text=page.text,
+                text=fenced(page.text),
                 total_bytes=page.total_bytes,
                 next_offset=page.next_offset,
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 from vibeserve.core.errors import BadRequest, InfrastructureFailed
 from vibeserve.core.run import Run
 from vibeserve.core.session import Session
+from vibeserve.core.texts import fenced
 from vibeserve.lab.isolation import Job, Limits, Network, Outcome, python_runtime, run, vibeserve_source
 from vibeserve.lab.serving.launch import WORKSPACE_AT
 from vibeserve.sandbox.outputs import head_and_tail, size_bytes
@@ -83,8 +84,8 @@ def _result(run: Run, outcome: Outcome, words: tuple[str, ...], place: str) -> C
     return CommandResult(
         status=outcome.status,
         exit_code=outcome.exit_code,
-        stdout=head_and_tail(outcome.stdout, STDOUT_BYTES),
-        stderr=head_and_tail(outcome.stderr, STDERR_BYTES),
+        stdout=fenced(head_and_tail(outcome.stdout, STDOUT_BYTES)),
+        stderr=fenced(head_and_tail(outcome.stderr, STDERR_BYTES)),
         seconds=round(outcome.seconds, 3),
         place=place,
         message=_message(outcome, words),

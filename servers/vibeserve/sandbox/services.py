@@ -1,19 +1,21 @@
 """Services that a role keeps running on its session's private network."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Literal
 
 from vibeserve.core.errors import BadRequest, BudgetSpent, CandidateFailed, Conflict, NotFound
 from vibeserve.core.session import Session
 from vibeserve.core.target import fill
+from vibeserve.core.texts import fenced
 from vibeserve.lab.serving import LaunchSpec, Service, launch
 from vibeserve.lab.serving.sockets import listeners
 from vibeserve.sandbox.commands import COMMAND_BYTES, environment, limits
 from vibeserve.sandbox.outputs import tail
 from vibeserve.sandbox.places import Place, place_of
 from vibeserve.sandbox.results import ServiceReport
-from vibeserve.sandbox.workbench import StartedService, Workbench, workbench_of
+from vibeserve.sandbox.workbench import StartedService, Workbench, hold, workbench_of
 
 MAX_RUNNING = 4
 SHELL_LINE = ("/bin/sh", "-c", 'eval "$SERVICE_COMMAND"')
@@ -32,7 +34,7 @@ def start_service(session: Session, command: str | None, port: int) -> ServiceRe
     with _reserved(bench, port) as name:
         session.progress(f"waiting until {name} answers {spec.health_path}")
         service = _launch(session, bench, place, spec, name, port, writable=place.writable and command is not None)
-        session.resources.callback(service.process.stop, 0)
+        hold(session, functools.partial(service.process.stop, 0))
         started = StartedService(name, _shown_command(session, command, port), port, place.meaning, service)
         bench.services[name] = started
     return _report(started, SHORT_LOG_BYTES)
@@ -91,7 +93,8 @@ def _launch(
         )
     except CandidateFailed as error:
         next_step = f"{error.next_step} Correct it and call start_service again."
-        raise CandidateFailed(error.message, next_step, error.evidence) from error
+        evidence = fenced(tail(error.evidence, SHORT_LOG_BYTES))
+        raise CandidateFailed(error.message, next_step, evidence) from error
 
 
 @contextlib.contextmanager
@@ -149,7 +152,7 @@ def _report(started: StartedService, log_bytes: int) -> ServiceReport:
         command=started.command,
         place=started.place,
         boot_s=round(started.service.boot_s, 3),
-        log=tail(started.service.process.log(), log_bytes),
+        log=fenced(tail(started.service.process.log(), log_bytes)),
         message=message,
     )
 

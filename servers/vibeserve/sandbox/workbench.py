@@ -1,15 +1,21 @@
 """What the commands and services of one session share."""
 
-import shutil
+import contextlib
+import functools
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vibeserve.core.errors import InfrastructureFailed
 from vibeserve.core.session import Session
 from vibeserve.lab.isolation import Network
 from vibeserve.lab.serving import Service
+from vibeserve.lab.trees.walk import remove_folder
 
 _KEY = "sandbox.workbench"
+REMOVE_WITHIN_S = 5.0
 _making = threading.Lock()
 
 
@@ -46,10 +52,19 @@ def workbench_of(session: Session) -> Workbench:
     return bench
 
 
+def hold(session: Session, undo: Callable[[], object]) -> None:
+    """Have `undo` called when the session ends. A session that closed meanwhile has it called at once, and raises."""
+    session.resources.callback(undo)
+    if session.cancelled.is_set():
+        undo()
+        raise InfrastructureFailed("This was stopped with its session.", "Call again in a new session.")
+
+
 def _make(session: Session) -> Workbench:
     scratch = session.run.scratch("workbench")
-    session.resources.callback(shutil.rmtree, scratch, ignore_errors=True)
-    network = session.resources.enter_context(Network())
+    hold(session, functools.partial(_remove, scratch))
+    network = Network()
+    hold(session, network.close)
 
     def close_when_cancelled() -> None:
         session.cancelled.wait()
@@ -57,3 +72,13 @@ def _make(session: Session) -> Workbench:
 
     threading.Thread(target=close_when_cancelled, daemon=True).start()
     return Workbench(network, scratch)
+
+
+def _remove(folder: Path) -> None:
+    """Remove the scratch folder; a command that is just being killed may still write to it."""
+    deadline = time.monotonic() + REMOVE_WITHIN_S
+    while folder.exists() and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            remove_folder(folder)
+            return
+        time.sleep(0.05)

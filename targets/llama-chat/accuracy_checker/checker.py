@@ -3,7 +3,8 @@
 Usage: python -I checker.py --url URL --model DIR --seed N --out result.json
 The cases are those of data.json and a few drawn from the seed, asked one after the other. Each answer is
 forced through the reference: a token passes when its logit is within 1e-3 of the largest, which forgives
-near-ties and nothing else. Bodies that break the contract must be refused.
+near-ties and nothing else. Bodies that break the contract must be refused. An answer has 30 seconds, all
+of them together 60.
 Result: {"passed": bool, "cases": n, "max_gap": x, "failures": [...]}.
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "reference"))
 
-from client import BrokenStream, Streamed, ask, status
+from client import BrokenStream, Client, Streamed
 from snapshot import Snapshot
 
 CASES = Path(__file__).resolve().parent / "data.json"
@@ -54,12 +55,12 @@ def seeded_cases(seed: int, vocabulary: int) -> list[dict[str, Any]]:
 def fault(snapshot: Snapshot, case: dict[str, Any], streamed: Streamed) -> str | None:
     """What is wrong with an answer apart from its logits, or None."""
     ids, stops = streamed.token_ids, snapshot.eos_ids | frozenset(case.get("stop_token_ids", ()))
-    if any(not isinstance(token, int) or not 0 <= token < snapshot.model.config.vocab_size for token in ids):
+    if any(type(token) is not int or not 0 <= token < snapshot.model.config.vocab_size for token in ids):
         return "an id is not in the vocabulary"
     ends = [place for place, token in enumerate(ids) if token in stops]
     expected = ("stop", ends[0] + 1) if ends else ("length", case["max_tokens"])
     if (streamed.finish_reason, len(ids)) != expected:
-        return f"ended by {streamed.finish_reason!r} after {len(ids)} tokens, expected {expected}"
+        return f"ended by {streamed.finish_reason!r:.40} after {len(ids)} tokens, expected {expected}"
     if streamed.text != snapshot.decode(ids):
         return "the text is not what the token ids decode to"
     return None
@@ -67,11 +68,12 @@ def fault(snapshot: Snapshot, case: dict[str, Any], streamed: Streamed) -> str |
 
 def check(url: str, snapshot: Snapshot, cases: list[dict[str, Any]]) -> dict[str, Any]:
     """Ask every case and judge what came."""
+    client = Client(url)
     failures: list[str] = []
     largest = 0.0
     for place, case in enumerate(cases):
         try:
-            streamed = ask(url, case)
+            streamed = client.ask(case)
         except BrokenStream as broken:
             failures.append(f"case {place} ({case['endpoint']}): {broken}")
             continue
@@ -82,7 +84,7 @@ def check(url: str, snapshot: Snapshot, cases: list[dict[str, Any]]) -> dict[str
             wrong = None if gap <= MAX_GAP else f"a token lies {gap:.3g} below the reference's choice"
         if wrong:
             failures.append(f"case {place} ({case['endpoint']}): {wrong}")
-    failures += [f"{body} was not refused with status 400" for body in REFUSED if status(url, body) != 400]
+    failures += [f"{body} was not refused with status 400" for body in REFUSED if client.status(body) != 400]
     return {"passed": not failures, "cases": len(cases), "max_gap": largest, "failures": failures}
 
 

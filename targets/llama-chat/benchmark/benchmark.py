@@ -4,6 +4,7 @@ Usage: python -I benchmark.py --url URL --model DIR --seed N --load load_tiny.js
 Prompts are drawn from the seed and are therefore new for each measurement. Result:
 {"headline": figures of the highest rate, "rates": {"32": figures, ...},
  "samples": the timed requests of the highest rate whose tokens count, for judging afterwards}
+A server that stops answering has lost: its headline is {"served": false, "reason": ..., "tokens_per_s": 0}.
 """
 
 import argparse
@@ -21,7 +22,6 @@ from vibeserve.lab.load import Plan, Request, Sample, Summary, drive, poisson, s
 
 POOL = Path(__file__).resolve().parent / "prompts.jsonl"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-PROBE_TIMEOUT_S = 60.0
 # A server is idle when this many lone requests of one token in a row take hardly longer than the fastest:
 # up to three times as long, or this much longer, which is a moment of the machine and not a queue.
 IDLE_ANSWERS = 3
@@ -30,13 +30,21 @@ IDLE_JITTER_S = 0.05
 
 @dataclass(frozen=True)
 class Load:
-    """One load file: rates in requests/s, windows in seconds, inclusive prompt lengths in tokens."""
+    """One load file: rates in requests/s, windows in seconds, inclusive prompt lengths in tokens.
+
+    `idle_within_s`: the time after a window in which a server must be through with it and answer alone.
+    """
 
     rates_per_s: list[float]
     window_s: float
     warmup_s: float
     prompt_tokens: tuple[int, int]
     output_tokens: int
+    idle_within_s: float = 25.0
+
+
+class NotServed(Exception):
+    """The server no longer does what it is there for; the message says what was seen."""
 
 
 class Prompts:
@@ -86,20 +94,27 @@ def request(at_s: float, prompt: str, max_tokens: int, *, chat: bool) -> Request
     return Request(at_s=at_s, path="/v1/completions", body=body | {"prompt": prompt})
 
 
-def wait_until_idle(url: str, prompts: Prompts) -> None:
-    """Return once lone requests are answered steadily: nothing of an earlier window is still running."""
-    deadline = time.monotonic() + PROBE_TIMEOUT_S
+def wait_until_idle(url: str, prompts: Prompts, within_s: float) -> None:
+    """Return once lone requests are answered steadily: nothing of an earlier window is still running.
+
+    Raises NotServed when that takes longer than `within_s`: the server hangs, or goes on working for clients that
+    have left.
+    """
+    deadline = time.monotonic() + within_s
     times_s: list[float] = []
-    while time.monotonic() < deadline:
+    while (left_s := deadline - time.monotonic()) > 0:
         plan = Plan(requests=(request(0.0, prompts.draw((16, 16)), 1, chat=False),), window_s=1e-3)
-        [sample] = asyncio.run(drive(url, plan, drain_s=PROBE_TIMEOUT_S))
+        [sample] = asyncio.run(drive(url, plan, drain_s=left_s))
         if not sample.completed or sample.finished_s is None:
-            raise SystemExit(f"benchmark: the server does not answer: {sample.error} {sample.detail}")
+            raise NotServed(
+                f"a lone request was not answered, {within_s - left_s:.1f} s after all others had ended or left "
+                f"({sample.error} {sample.detail[:100]})"
+            )
         times_s.append(sample.finished_s - sample.at_s)
         recent = times_s[-IDLE_ANSWERS:]
         if len(recent) == IDLE_ANSWERS and max(recent) - min(times_s) <= max(2 * min(times_s), IDLE_JITTER_S):
             return
-    raise SystemExit("benchmark: the server did not become idle")
+    raise NotServed(f"lone requests were not answered steadily within {within_s:g} s after all others had left")
 
 
 def answered(plan: Plan, samples: list[Sample]) -> list[dict[str, Any]]:
@@ -124,18 +139,33 @@ def answered(plan: Plan, samples: list[Sample]) -> list[dict[str, Any]]:
 
 
 def timed(url: str, prompts: Prompts, load: Load, rate_per_s: float) -> tuple[Summary, list[dict[str, Any]]]:
-    """Warm up at this rate, wait until idle, then measure one window."""
+    """Warm up at this rate, wait until idle, measure one window, and see that the server recovers from it."""
     if load.warmup_s:
         warmup = window(prompts, load, rate_per_s, load.warmup_s)
         asyncio.run(drive(url, warmup))
-    wait_until_idle(url, prompts)
+    wait_until_idle(url, prompts, load.idle_within_s)
     plan = window(prompts, load, rate_per_s, load.window_s)
     samples = asyncio.run(drive(url, plan))
+    wait_until_idle(url, prompts, load.idle_within_s)
     return summarize(samples, load.window_s), answered(plan, samples)
 
 
+def measure(url: str, prompts: Prompts, load: Load) -> dict[str, Any]:
+    """The result: every rate of the load, lowest first, as far as the server serves."""
+    rates: dict[str, dict[str, Any]] = {}
+    samples: list[dict[str, Any]] = []
+    for rate_per_s in sorted(load.rates_per_s):
+        try:
+            summary, samples = timed(url, prompts, load, rate_per_s)
+        except NotServed as lost:
+            reason = f"at {rate_per_s:g} requests/s: {lost}"
+            return {"headline": {"served": False, "reason": reason, "tokens_per_s": 0.0}, "rates": rates, "samples": []}
+        rates[f"{rate_per_s:g}"] = summary.model_dump() | {"rate_per_s": rate_per_s}
+    return {"headline": rates[f"{max(load.rates_per_s):g}"], "rates": rates, "samples": samples}
+
+
 def main() -> None:
-    """Measure every rate of the load file, lowest first."""
+    """Write the result; the exit status says only whether the benchmark itself worked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", required=True)
     parser.add_argument("--model", type=Path, required=True)
@@ -146,13 +176,7 @@ def main() -> None:
     document = json.loads(arguments.load.read_text())
     load = Load(**document | {"prompt_tokens": tuple(document["prompt_tokens"])})
     prompts = Prompts(arguments.model, arguments.seed)
-    rates: dict[str, dict[str, Any]] = {}
-    samples: list[dict[str, Any]] = []
-    for rate_per_s in sorted(load.rates_per_s):
-        summary, samples = timed(arguments.url, prompts, load, rate_per_s)
-        rates[f"{rate_per_s:g}"] = summary.model_dump() | {"rate_per_s": rate_per_s}
-    headline = rates[f"{max(load.rates_per_s):g}"]
-    arguments.out.write_text(json.dumps({"headline": headline, "rates": rates, "samples": samples}))
+    arguments.out.write_text(json.dumps(measure(arguments.url, prompts, load)))
 
 
 if __name__ == "__main__":

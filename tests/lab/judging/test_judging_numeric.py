@@ -133,3 +133,11 @@ def test_scores_come_back_in_the_order_in_which_answers_were_sent():
 def test_a_score_command_that_does_not_score_every_token_is_not_the_candidates_fault(document):
     with pytest.raises(InfrastructureFailed):
         read_scores(document, [answer()])
+
+
+def test_ids_outside_the_vocabulary_fail_before_any_score():
+    given = [answer(), answer(token_ids=(1, 2, 3, 10)), answer(token_ids=(), error="reset")]
+    stage = numeric.judge_unscorable(given, vocabulary=10)
+    assert stage is not None and stage.status == "failed"
+    assert "1 of 3 answers hold token ids" in stage.feedback and "1 reset" in stage.feedback
+    assert numeric.judge_unscorable(given, vocabulary=11) is None

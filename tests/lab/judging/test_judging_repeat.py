@@ -68,6 +68,16 @@ def test_a_stream_that_does_not_complete_fails():
     assert "1 of 15 streams did not complete" in repeat.judge(probed).feedback
 
 
+@pytest.mark.parametrize("given", [0, 1, repeat.OUTPUT_TOKENS - 1])
+def test_a_whole_stream_with_too_few_ids_fails_and_breaks_nothing(given):
+    probed = samples((0.01, 0.1), (0.01, 0.1))
+    short = {"token_ids": probed[3].token_ids[:given], "token_s": probed[3].token_s[:given]}
+    probed[3] = probed[3].model_copy(update=short)
+    stage = repeat.judge(probed)
+    assert stage.status == "failed"
+    assert "1 of 15 answers do not carry max_tokens token ids" in stage.feedback
+
+
 def test_samples_of_another_plan_are_refused():
     with pytest.raises(BadRequest):
         repeat.judge(samples((0.01, 0.1), (0.01, 0.1))[:-1])

@@ -25,9 +25,9 @@ def plan_of(count: int = 1, *, gap_s: float = 0.0, window_s: float = 5.0, max_to
     )
 
 
-async def one(raw, script, *, window_s: float = 5.0, drain_s: float = 0.0) -> Sample:
+async def one(raw, script, *, window_s: float = 5.0, max_tokens: int = 4) -> Sample:
     async with raw(script) as url:
-        (sample,) = await drive(url, plan_of(window_s=window_s), drain_s=drain_s)
+        (sample,) = await drive(url, plan_of(window_s=window_s, max_tokens=max_tokens))
     return sample
 
 
@@ -117,7 +117,7 @@ async def test_an_endless_stream_ends_at_the_cutoff(raw):
             await writer.drain()
             await asyncio.sleep(0.001)
 
-    sample = await one(raw, script, window_s=0.3)
+    sample = await one(raw, script, window_s=0.3, max_tokens=10**6)
     assert sample.error == "cancelled_at_cutoff" and len(sample.token_ids) > 10
 
 
@@ -128,8 +128,41 @@ async def test_a_flood_is_cut_before_it_fills_the_memory(raw):
             writer.write(event("x" * 60_000, [1]))
             await writer.drain()
 
-    sample = await one(raw, script, window_s=60)
+    sample = await one(raw, script, window_s=60, max_tokens=10**6)
     assert sample.error == "malformed" and "longer than" in sample.detail
+
+
+@pytest.mark.parametrize(
+    ("packet", "said"),
+    [
+        (event("x", [1]), "more token ids than max_tokens"),
+        (event("x", [1, 2, 3, 4, 5]), "more token ids than max_tokens"),
+        (event("x" * 600), "more text than 4 tokens"),
+    ],
+)
+async def test_what_exceeds_max_tokens_ends_the_stream(raw, packet, said):
+    async def script(writer):
+        writer.write(HEAD)
+        while True:
+            writer.write(packet)
+            await writer.drain()
+            await asyncio.sleep(0.001)
+
+    sample = await one(raw, script, window_s=60)
+    assert sample.error == "malformed" and said in sample.detail
+    assert len(sample.token_ids) <= 4 and len(sample.text) <= 1024
+    assert summarize([sample], 60).tokens == 0
+
+
+async def test_without_max_tokens_no_length_is_too_much(raw):
+    async def script(writer):
+        writer.write(HEAD + event("x" * 600, list(range(50)), "stop") + DONE)
+        await writer.drain()
+
+    plan = Plan(requests=(Request(at_s=0, path="/v1/completions", body={"prompt": "a"}),), window_s=5)
+    async with raw(script) as url:
+        (sample,) = await drive(url, plan)
+    assert sample.completed and len(sample.token_ids) == 50
 
 
 async def test_an_event_without_end_is_cut(raw):
@@ -229,6 +262,7 @@ async def test_error_statuses(raw, status, error):
         b'data: {"choices":[{"text":"a","token_ids":["1"]}]}\n\n',
         b'data: {"choices":[{"text":"a","token_ids":[true]}]}\n\n',
         b'data: {"choices":[{"text":"a","token_ids":[-1]}]}\n\n',
+        b'data: {"choices":[{"text":"a","token_ids":[2147483648]}]}\n\n',
         b"data: " + b"[" * 100_000 + b"\n\n",
         DONE + event("more", [9]),
     ],

@@ -45,6 +45,26 @@ def judge(
     )
 
 
+def judge_unscorable(
+    answers: Sequence[Answer], *, vocabulary: int, eos_ids: frozenset[int] = frozenset(), name: str = "numeric"
+) -> Stage | None:
+    """A failed stage where an answer holds ids outside the vocabulary, else None.
+
+    Decided before scoring: whether a target's score command survives such ids must not matter.
+    """
+    unknown = sum(any(token >= vocabulary for token in answer.token_ids) for answer in answers)
+    if not unknown:
+        return None
+    said = f"{unknown} of {len(answers)} answers hold token ids that the vocabulary ({vocabulary} ids) does not have."
+    return Stage(
+        name=name,
+        status="failed",
+        measured={"answers": len(answers), "with_unknown_ids": unknown},
+        threshold={"with_unknown_ids": 0},
+        feedback=" ".join([said, *_transport(answers), *_lengths(answers, eos_ids)]),
+    )
+
+
 def length_fault(answer: Answer, eos_ids: frozenset[int]) -> str | None:
     """How a complete answer breaks the rules of its length, or None."""
     stops = answer.stop_token_ids | (frozenset() if answer.ignore_eos else eos_ids)
@@ -63,7 +83,11 @@ def length_fault(answer: Answer, eos_ids: frozenset[int]) -> str | None:
 def _transport(answers: Sequence[Answer]) -> list[str]:
     errors = Counter(answer.error for answer in answers if answer.error)
     named = ", ".join(f"{count} {error}" for error, count in errors.most_common())
-    return [f"{errors.total()} of {len(answers)} streams did not complete ({named})."] if errors else []
+    if not errors:
+        return []
+    hint = " A malformed stream breaks the contract's events or carries more than max_tokens ids."
+    ended = f"{errors.total()} of {len(answers)} streams did not complete ({named})."
+    return [ended + (hint if "malformed" in errors else "")]
 
 
 def _lengths(answers: Sequence[Answer], eos_ids: frozenset[int]) -> list[str]:

@@ -43,13 +43,24 @@ def judge(samples: Sequence[Sample], *, name: str = "repeat") -> Stage:
     if len(samples) != 2 * PAIRS + 1:
         raise BadRequest("These samples are not those of the reuse probe's plan.", "Drive repeat.plan first.")
     fresh, repeats = samples[1::2], samples[2::2]
-    broken = sum(not sample.completed for sample in samples)
-    if broken:
-        return Stage(name=name, status="failed", feedback=f"{broken} of {len(samples)} streams did not complete.")
+    fault = _fault(samples)
+    if fault:
+        return Stage(name=name, status="failed", feedback=fault)
     ratios = {"total_ratio": _ratio([_total_s(s) for s in repeats], [_total_s(s) for s in fresh])}
     if statistics.median(_decode_s(sample) for sample in fresh) >= MIN_DECODE_S:
         ratios["decode_ratio"] = _ratio([_decode_s(s) for s in repeats], [_decode_s(s) for s in fresh])
     return _stage(name, ratios)
+
+
+def _fault(samples: Sequence[Sample]) -> str:
+    """What is wrong with the streams themselves: only whole answers of full length have times to compare."""
+    broken = sum(not sample.completed for sample in samples)
+    if broken:
+        return f"{broken} of {len(samples)} streams did not complete."
+    short = sum(len(sample.token_ids) != OUTPUT_TOKENS for sample in samples)
+    if short:
+        return f"{short} of {len(samples)} answers do not carry max_tokens token ids, though ignore_eos was asked for."
+    return ""
 
 
 def _stage(name: str, ratios: dict[str, float]) -> Stage:

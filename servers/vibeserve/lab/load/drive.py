@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from vibeserve.core.errors import BadRequest
 from vibeserve.lab.load.pacing import paced
-from vibeserve.lab.load.plan import Plan
+from vibeserve.lab.load.plan import Plan, Request
 from vibeserve.lab.load.sample import Failure, Sample
 from vibeserve.lab.load.stream import Recorder, stream
 
@@ -29,7 +29,7 @@ async def drive(url: str, plan: Plan, *, drain_s: float = 0.0) -> list[Sample]:
     """
     base = _base_url(url)
     bodies = [json.dumps(request.body).encode() for request in plan.requests]
-    recorders = [Recorder(index, request.at_s) for index, request in enumerate(plan.requests)]
+    recorders = [Recorder(index, asked.at_s, _max_tokens(asked)) for index, asked in enumerate(plan.requests)]
     loop = asyncio.get_running_loop()
     async with _session() as session:
         start = loop.time() + LEAD_S
@@ -70,6 +70,11 @@ async def _finish(
                 recorder.fail(late)
         elif isinstance(outcome, BaseException):
             raise outcome
+
+
+def _max_tokens(request: Request) -> int | None:
+    asked = request.body.get("max_tokens")
+    return asked if type(asked) is int and asked > 0 else None
 
 
 def _base_url(url: str) -> str:

@@ -11,15 +11,23 @@ if TYPE_CHECKING:
     import aiohttp
 
 MAX_RESPONSE_BYTES = 16 << 20
+MAX_TOKEN_ID = 2**31 - 1
+# The longest tokens of known vocabularies are runs of blanks of about 130 characters.
+MAX_CHARACTERS_PER_TOKEN = 256
 DETAIL_CHARACTERS = 200
 
 
 class Recorder:
-    """Collects one request's sample while it is in flight; `sample()` freezes it."""
+    """Collects one request's sample while it is in flight; `sample()` freezes it.
 
-    def __init__(self, index: int, at_s: float) -> None:
+    `max_tokens` is what was asked for, where the body says so: whatever exceeds it is not kept.
+    """
+
+    def __init__(self, index: int, at_s: float, max_tokens: int | None = None) -> None:
         self.index = index
         self.at_s = at_s
+        self.max_tokens = max_tokens
+        self._characters = 0
         self.sent_s: float | None = None
         self.http_status: int | None = None
         self.finished_s: float | None = None
@@ -52,6 +60,7 @@ class Recorder:
 
     def _take_choice(self, choice: dict[str, Any], now_s: float) -> None:
         text, token_ids = _text_of(choice), _token_ids_of(choice)
+        self._require_asked_for(text, token_ids)
         if text or token_ids:
             self._chunk_s.append(now_s)
             self._text.append(text)
@@ -60,6 +69,16 @@ class Recorder:
         finish_reason = choice.get("finish_reason")
         if finish_reason is not None:
             self.finish_reason = str(finish_reason)[:DETAIL_CHARACTERS]
+
+    def _require_asked_for(self, text: str, token_ids: list[int]) -> None:
+        """No honest answer is longer than was asked for; a flood would fill the memory of whoever reads it."""
+        if self.max_tokens is None:
+            return
+        if len(self._token_ids) + len(token_ids) > self.max_tokens:
+            raise MalformedStream(f"more token ids than max_tokens ({self.max_tokens})")
+        self._characters += len(text)
+        if self._characters > self.max_tokens * MAX_CHARACTERS_PER_TOKEN:
+            raise MalformedStream(f"more text than {self.max_tokens} tokens can carry")
 
     def sample(self) -> Sample:
         """What was received, frozen."""
@@ -160,6 +179,8 @@ def _text_of(choice: dict[str, Any]) -> str:
 
 def _token_ids_of(choice: dict[str, Any]) -> list[int]:
     token_ids = choice.get("token_ids") or []
-    if not isinstance(token_ids, list) or not all(type(each) is int and each >= 0 for each in token_ids):
-        raise MalformedStream("`token_ids` is not a list of non-negative integers")
+    if not isinstance(token_ids, list) or not all(
+        type(each) is int and 0 <= each <= MAX_TOKEN_ID for each in token_ids
+    ):
+        raise MalformedStream("`token_ids` is not a list of non-negative integers of 31 bits")
     return token_ids

@@ -19,7 +19,10 @@ def require_wanted(session: Session) -> None:
 
 @contextlib.contextmanager
 def closed_on_cancel(session: Session, network: Network) -> Iterator[None]:
-    """Close the network as soon as the session is cancelled, so that waiting for health ends."""
+    """Close the network as soon as the session is cancelled, so that waiting for health ends.
+
+    What then breaks inside, in many ways, is raised as what it is: the InfrastructureFailed of `require_wanted`.
+    """
     over = threading.Event()
 
     def watch() -> None:
@@ -32,6 +35,9 @@ def closed_on_cancel(session: Session, network: Network) -> Iterator[None]:
     thread.start()
     try:
         yield
+    except Exception:
+        require_wanted(session)
+        raise
     finally:
         over.set()
         thread.join()

@@ -27,7 +27,7 @@ def drive_plan(session: Session, service: Service, network: Network, plan: Plan,
     """
     out.mkdir()
     (out / "plan.json").write_text(plan.model_dump_json())
-    drain_s = session.run.target.reference.timeout_s
+    drain_s = session.run.timeout_s(session.run.target.reference.timeout_s)
     values = {
         "url": service.url,
         "plan": f"{OUT_AT}/plan.json",

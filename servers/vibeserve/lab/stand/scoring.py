@@ -20,7 +20,7 @@ def score_answers(session: Session, answers: Sequence[Answer], out: Path) -> tup
         "in": f"{OUT_AT}/answers.json",
         "out": f"{OUT_AT}/scores.json",
     }
-    outcome = run_judge(session, reference.score, values, out, reference.timeout_s)
+    outcome = run_judge(session, reference.score, values, out, session.run.timeout_s(reference.timeout_s))
     written = read_output(out / "scores.json")
     if not outcome.ok or written is None:
         reason = "it wrote no scores" if outcome.ok else describe_end(outcome)

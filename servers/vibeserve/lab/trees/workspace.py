@@ -1,4 +1,4 @@
-"""Resetting the workspace and setting refs after a transaction, redone until done.
+"""Setting aside and resetting the workspace and setting refs after a transaction, redone until done.
 
 git and the workspace cannot join a database transaction. What has to happen there is noted inside the
 transaction, done right after it, and done again by whoever comes next when the process was killed between.
@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibeserve.core.errors import Refused
+from vibeserve.core.errors import InfrastructureFailed, Refused
 from vibeserve.core.locks import exclusive
 from vibeserve.core.run import Run, Transaction
 from vibeserve.lab.trees.repository import Repository
-from vibeserve.lab.trees.walk import remove_folder
+from vibeserve.lab.trees.walk import make_writable, remove_folder
 
 MIGRATIONS = [
     """
@@ -22,13 +22,24 @@ MIGRATIONS = [
         number INTEGER PRIMARY KEY, step TEXT NOT NULL CHECK (step IN ('reset_workspace', 'set_ref')),
         name TEXT NOT NULL, object TEXT NOT NULL
     );
+    """,
     """
+    CREATE TABLE steps_to_do (
+        number INTEGER PRIMARY KEY,
+        step TEXT NOT NULL CHECK (step IN ('set_aside', 'reset_workspace', 'set_ref')),
+        name TEXT NOT NULL, object TEXT NOT NULL
+    );
+    INSERT INTO steps_to_do SELECT * FROM pending_steps;
+    DROP TABLE pending_steps;
+    ALTER TABLE steps_to_do RENAME TO pending_steps;
+    CREATE TABLE kept_late (number INTEGER PRIMARY KEY, round TEXT NOT NULL, tree TEXT, set_aside TEXT);
+    """,
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Where the workspace's content was saved: as a tree, or moved to `set_aside/<name>`."""
+    """Where the workspace's content is saved: as a tree, or moved to `set_aside/<name>`."""
 
     tree: str | None
     set_aside: str | None
@@ -57,7 +68,9 @@ def workspace_lock(run: Run) -> Iterator[None]:
 def settle_locked(run: Run) -> None:
     """`settle` for a caller that holds the workspace's lock."""
     for row in _pending(run):
-        if row["step"] == "reset_workspace":
+        if row["step"] == "set_aside":
+            _move_aside(run, row["name"])
+        elif row["step"] == "reset_workspace":
             _reset(run, row["name"], row["object"])
         else:
             repository_of(run).set_ref(row["name"], row["object"])
@@ -65,9 +78,14 @@ def settle_locked(run: Run) -> None:
             connection.execute("DELETE FROM pending_steps WHERE number = ?", (row["number"],))
 
 
-def plan_reset(tx: Transaction, label: str, tree: str) -> None:
-    """Note, inside a transaction, that the workspace is to become `tree`. `label` names what is set aside."""
-    tx.execute("INSERT INTO pending_steps (step, name, object) VALUES ('reset_workspace', ?, ?)", (label, tree))
+def plan_set_aside(tx: Transaction, name: str) -> None:
+    """Note, inside a transaction, that what stands in the workspace is to be moved to `set_aside/<name>`."""
+    tx.execute("INSERT INTO pending_steps (step, name, object) VALUES ('set_aside', ?, '')", (name,))
+
+
+def plan_reset(tx: Transaction, round_id: str, tree: str) -> None:
+    """Note, inside a transaction, that the workspace is to become `tree`, for a round."""
+    tx.execute("INSERT INTO pending_steps (step, name, object) VALUES ('reset_workspace', ?, ?)", (round_id, tree))
 
 
 def plan_ref(tx: Transaction, ref: str, commit: str) -> None:
@@ -75,29 +93,69 @@ def plan_ref(tx: Transaction, ref: str, commit: str) -> None:
     tx.execute("INSERT INTO pending_steps (step, name, object) VALUES ('set_ref', ?, ?)", (ref, commit))
 
 
-def keep_workspace(run: Run, label: str) -> Kept:
-    """Save the workspace as it is; what no tree can hold is moved aside whole, so that nothing is lost."""
+def workspace_tree(run: Run) -> str | None:
+    """The workspace as a tree, which is kept; None when no tree can hold it."""
     run.layout.workspace.mkdir(exist_ok=True)
     try:
-        return Kept(repository_of(run).snapshot(run.layout.workspace), None)
+        return repository_of(run).snapshot(run.layout.workspace)
     except Refused:
-        return Kept(None, _set_aside(run, label))
+        return None
 
 
-def _set_aside(run: Run, label: str) -> str:
-    earlier = len(list(run.layout.set_aside.iterdir())) if run.layout.set_aside.is_dir() else 0
-    folder = run.layout.set_aside / f"{label}-{earlier + 1}"
-    folder.mkdir(parents=True)
+def kept_late(run: Run, round_id: str) -> list[Kept]:
+    """What was edited between a round's opening and the reset of its workspace, after a kill: kept all the same."""
+    run.database.migrate("workspace", MIGRATIONS)
+    rows = run.database.read("SELECT tree, set_aside FROM kept_late WHERE round = ? ORDER BY number", (round_id,))
+    return [Kept(row["tree"], row["set_aside"]) for row in rows]
+
+
+def _move_aside(run: Run, name: str) -> None:
+    """Move all that stands in the workspace to `set_aside/<name>`, or beside it where a name is taken there."""
+    folder = run.layout.set_aside / name
     for entry in run.layout.workspace.iterdir():
-        entry.rename(folder / entry.name)
-    return folder.name
+        folder.mkdir(parents=True, exist_ok=True)
+        place, number = folder / entry.name, 1
+        while place.exists() or place.is_symlink():
+            number += 1
+            place = folder / f"{entry.name}~{number}"
+        if entry.is_dir() and not entry.is_symlink():
+            make_writable(entry)  # a folder that is moved is written to
+        entry.rename(place)
 
 
-def _reset(run: Run, label: str, tree: str) -> None:
-    """Make the workspace equal to `tree`, in place: clients and sandboxes hold on to the folder itself."""
-    keep_workspace(run, label)
-    empty_folder(run.layout.workspace)
-    repository_of(run).checkout(tree, run.layout.workspace)
+def _reset(run: Run, round_id: str, tree: str) -> None:
+    """Make the workspace equal to `tree`, in place: clients and sandboxes hold on to the folder itself.
+
+    The tree is checked out elsewhere and moved in: nobody who writes here can lead that out through a link.
+    """
+    _keep_late(run, round_id, tree)
+    private = run.scratch("reset")
+    try:
+        repository_of(run).checkout(tree, private)
+        empty_folder(run.layout.workspace)
+        for entry in private.iterdir():
+            entry.rename(run.layout.workspace / entry.name)
+    except OSError as error:
+        raise InfrastructureFailed(
+            f"The workspace could not be reset: {error}.",
+            "Stop what writes there, check the disk, then call again: the reset is then repeated.",
+        ) from error
+    finally:
+        remove_folder(private)
+
+
+def _keep_late(run: Run, round_id: str, tree: str) -> None:
+    """Keep, on record, what stands in the workspace beyond what the round's opening kept."""
+    opened = run.ledger.last("round.opened", round_id)
+    expected = {tree, repository_of(run).empty_tree(), opened.body.get("workspace_snapshot") if opened else None}
+    found = workspace_tree(run)
+    if found in expected and found is not None:
+        return
+    aside = None if found else f"{round_id}-late-{len(kept_late(run, round_id)) + 1}"
+    with run.database.tx() as connection:
+        connection.execute("INSERT INTO kept_late (round, tree, set_aside) VALUES (?, ?, ?)", (round_id, found, aside))
+    if aside:
+        _move_aside(run, aside)
 
 
 def empty_folder(folder: Path) -> None:

@@ -1,0 +1,3 @@
+"""Runs of the toy target."""
+
+from toy.fixtures import *  # noqa: F403

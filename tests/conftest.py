@@ -47,6 +47,8 @@ def target_folder(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "target.toml").write_text(SMALLEST_TARGET)
     (folder / "OBJECTIVE.md").write_text("Serve it faster.\n")
+    for script in ("serve", "score", "check", "load", "build"):
+        (folder / f"{script}.py").write_text("")
     (folder / "pool.jsonl").write_text('{"prompt": "a"}\n')
     return folder
 

@@ -54,6 +54,16 @@ def test_a_broken_checker_is_not_the_candidates_fault(gate_run: GateRun, code: s
     assert run.ledger.last("gate.failed") is None
 
 
+def test_a_model_on_which_the_reference_does_not_start_either_is_not_the_candidates_fault(
+    gate_run: GateRun, toy_model_folder: Path
+) -> None:
+    (toy_model_folder / "config.json").write_text("{}")
+    run = gate_run()
+    report = run_gate(as_role(run, "judge"), submit(run, "honest"))
+    assert (report.outcome, report.stages[-1].name) == ("inconclusive", "boot")
+    assert "reference" in report.stages[-1].feedback
+
+
 def test_a_checker_that_ends_on_neither_is_not_the_candidates_fault(gate_run: GateRun) -> None:
     run = gate_run(checker_that("import time; time.sleep(600)"), ("timeout_s = 20", "timeout_s = 1"))
     judge = as_role(run, "judge")

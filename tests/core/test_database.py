@@ -80,4 +80,4 @@ def test_a_file_that_is_no_database_is_told_in_a_sentence(tmp_path: Path) -> Non
     path.write_bytes(b"nonsense " * 200)
     with pytest.raises(InfrastructureFailed, match="could not be used") as failure:
         Database(path).read("SELECT 1 FROM ledger")
-    assert "nothing was written" in failure.value.next_step
+    assert "Nothing was written" in failure.value.next_step

@@ -78,6 +78,7 @@ def test_rounds_and_the_best_of_them(run: Run, append: Append) -> None:
     assert open_round_record(run.ledger) is not None
     [one] = rounds(run.ledger, run.target_digest)
     assert (one.decision, one.attempts[0].candidate, one.attempts[0].failed) == ("open", "C1", False)
+    append("gate.passed", gate="G1", stages=[])
     append("verdict.given", verdict="fail")
     assert rounds(run.ledger, run.target_digest)[0].attempts[0].failed
     closing = {"round": "R1", "issue": "I1", "issue_status": "done", "tree": TREE}
@@ -86,6 +87,8 @@ def test_rounds_and_the_best_of_them(run: Run, append: Append) -> None:
     best = best_attempt(rounds(run.ledger, run.target_digest))
     assert best is not None
     assert best.candidate == "C1"
+    append("gate.failed", gate="G2", stages=[])
+    assert best_attempt(rounds(run.ledger, run.target_digest)) is None, "it failed under load after its promotion"
 
 
 def test_the_backlog_follows_the_ledger(run: Run, append: Append) -> None:

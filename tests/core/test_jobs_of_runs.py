@@ -154,3 +154,11 @@ def test_an_end_that_cannot_be_stored_still_reaches_the_waiter(session: Sessions
     )
     release.set()
     assert call(judge, wait_s=30, job=job)["answer"] == 42
+
+
+def test_a_job_of_another_role_is_nobody_elses(session: Sessions) -> None:
+    job = call(session("judge"), wait_s=0)["job"]
+    with pytest.raises(NotFound, match="for you"):
+        call(session("implementer"), wait_s=0, job=job)
+    assert call(session("human"), wait_s=0, job=job)["status"] == "running"
+    release.set()

@@ -226,3 +226,26 @@ def test_a_head_that_cannot_be_published_loses_nothing(filled: Run, session: Ses
         session("judge").append(tx, "issue.filed", "I5", {"issue": "I5"})
     assert filled.layout.head.read_text().startswith("6 ")
     assert audit(filled).ok
+
+
+def test_an_altered_snapshot_of_the_target_is_noticed(filled: Run) -> None:
+    path = filled.layout.target / "check.py"
+    path.chmod(0o644)
+    path.write_text("print('always right')")
+    found = audit(filled)
+    assert (found.ok, found.broken_seq) == (False, 1)
+    assert "snapshot" in found.problem
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_text("other")])
+def test_an_artifact_that_is_gone_or_altered_is_noticed(
+    filled: Run, session: Sessions, damage: Callable[[Path], None]
+) -> None:
+    name = filled.artifacts.put("the evidence", "gate.txt")
+    with filled.tx() as tx:
+        session("judge").append(tx, "gate.passed", "tree", {"gate": "G1", "artifact": name})
+    assert audit(filled).ok
+    damage(filled.artifacts.path(name))
+    found = audit(filled)
+    assert (found.ok, found.broken_seq) == (False, 5)
+    assert name in found.problem

@@ -1,5 +1,6 @@
 """target.toml is read strictly: every mistake is told by its place and by what is allowed there."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_the_smallest_target_is_valid(target_folder: Path) -> None:
         (
             'dtype = "float32"',
             'dtype = "float32"\nsize = 1',
-            "presets.tiny.size is unknown (allowed here: build, dtype",
+            "presets.tiny.size is unknown (allowed here: boot_timeout_s, build, dtype",
         ),
         ('title = "The smallest target"\n', "", "title is missing"),
         ('unit = "tokens/s"\n', "", "benchmark.unit is missing"),
@@ -110,3 +111,41 @@ def test_a_run_snapshots_its_target(run: Run, target_folder: Path) -> None:
     assert run.layout.root.stat().st_mode & 0o077 == 0
     with pytest.raises(BadRequest, match="exists already"):
         create_run(run.layout.target, "tiny", run.model, "0" * 64, run.layout.root)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("{url}", "{ulr}", "{ulr} is not offered"),
+        ("{port}", "{seed}", "{seed} is not offered"),
+        ('pool = "pool.jsonl"', 'pool = "pool.jsonl"\nprompt_tokens = [96, 8]', "the smallest first"),
+    ],
+)
+def test_what_would_break_a_command_later_is_refused_at_once(
+    target_folder: Path, old: str, new: str, said: str
+) -> None:
+    path = target_folder / "target.toml"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(BadRequest) as refusal:
+        read_target(target_folder)
+    assert said in refusal.value.message
+
+
+def test_a_script_that_is_not_there_is_refused_before_a_run_is_made(target_folder: Path, tmp_path: Path) -> None:
+    (target_folder / "check.py").unlink()
+    with pytest.raises(BadRequest, match=r"check\.py"):
+        create_run(target_folder, "tiny", tmp_path, "0" * 64, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_cannot_be_made_whole_is_not_made(
+    target_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_path: Path, _text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", no_room)
+    with pytest.raises(OSError, match="No space left"):
+        create_run(target_folder, "tiny", tmp_path, "0" * 64, tmp_path / "run")
+    monkeypatch.undo()
+    assert not [path for path in tmp_path.iterdir() if "run" in path.name]

@@ -50,3 +50,27 @@ def test_an_edit_applies_twice_as_once(tmp_path: Path) -> None:
         recording.apply(step, workspace)
         assert (workspace / "deep" / "serve.py").read_text() == "new"
         assert not (workspace / "gone.py").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside.py", "/etc/outside.py", "linked/outside.py"])
+def test_a_recording_edits_the_workspace_alone(tmp_path: Path, name: str) -> None:
+    workspace, recording = tmp_path / "workspace", Recording(tmp_path / "recording")
+    workspace.mkdir()
+    (tmp_path / "outside.py").write_text("mine")
+    (workspace / "linked").symlink_to(tmp_path)
+    with pytest.raises(BadRequest, match="not lie in the workspace"):
+        recording.apply(EditStep(edit="001", deleted=[name]), workspace)
+    assert (tmp_path / "outside.py").read_text() == "mine"
+
+
+def test_a_link_in_the_workspace_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    workspace, recording = tmp_path / "workspace", Recording(tmp_path / "recording")
+    workspace.mkdir()
+    (workspace / "serve.py").write_text("new")
+    step = recording.save_edit(workspace, ["serve.py"], [])
+    (tmp_path / "outside.py").write_text("mine")
+    (workspace / "serve.py").unlink()
+    (workspace / "serve.py").symlink_to(tmp_path / "outside.py")
+    recording.apply(step, workspace)
+    assert (tmp_path / "outside.py").read_text() == "mine"
+    assert (workspace / "serve.py").read_text() == "new"

@@ -15,7 +15,14 @@ def symbols(run: Run) -> Symbols:
     with run.tx() as tx:
         for number in (1, 2):
             tx.append(ACTOR, "issue.filed", f"I{number}", {"issue": f"I{number}"})
-        body = {"measurement": "M1", "outcome": "worse", "ratio": 4.56789, "ci95": [4.1, 5.0], "pairs": 4}
+        body = {
+            "measurement": "M1",
+            "outcome": "worse",
+            "against": "parent",
+            "ratio": 4.56789,
+            "ci95": [4.1, 5.0],
+            "pairs": 4,
+        }
         tx.append(ACTOR, "measurement.recorded", "tree", body)
     return Symbols(run.ledger)
 

@@ -1,5 +1,6 @@
 """Stage boot: the candidate gets healthy within its limit, on a port of its own, and does so again."""
 
+from vibeserve.accuracy.control import reference_as_control
 from vibeserve.accuracy.stand import Stand
 from vibeserve.core.errors import CandidateFailed
 from vibeserve.lab.judging import Stage
@@ -8,10 +9,19 @@ NAME = "boot"
 
 
 def boot(stand: Stand) -> Stage:
-    """Start the candidate, stop it, and start it once more; it keeps running. Raises CandidateFailed."""
+    """Start the candidate, stop it, and start it once more; it keeps running.
+
+    Raises CandidateFailed; when the reference does not start on the same model either, InfrastructureFailed.
+    """
     dtype, limit_s = stand.run.preset.dtype, stand.run.launch.boot_timeout_s
     stand.progress("boot: starting the candidate")
-    first_s = stand.start(dtype).boot_s
+    try:
+        first_s = stand.start(dtype).boot_s
+    except CandidateFailed:
+        stand.progress("boot: it did not start; starting the reference as a control")
+        with reference_as_control(stand, dtype):
+            pass  # it starts: the model and the machine are not to blame
+        raise
     stand.progress("boot: starting it once more")
     try:
         second_s = stand.start(dtype).boot_s

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vibeserve.accuracy.control import reference_as_control
 from vibeserve.accuracy.stand import Stand
 from vibeserve.core.errors import CandidateFailed, InfrastructureFailed, VibeServeError
 from vibeserve.lab.isolation import Network, Outcome
 from vibeserve.lab.judging import Stage
 from vibeserve.lab.serving import Service
-from vibeserve.lab.stand.cancelling import closed_on_cancel
 from vibeserve.lab.stand.judges import OUT_AT, describe_end, run_judge, said
 from vibeserve.lab.stand.outputs import holder_of, look_up, read_document
-from vibeserve.lab.stand.systems import REFERENCE, beyond_blame, start_system
 
 NAME = "checker"
 CONTROL = "checker-control"
@@ -80,15 +79,8 @@ def _check(stand: Stand, service: Service, network: Network, seed: int, out: Pat
 def _unending(stand: Stand, checked: Checked, seed: int) -> VibeServeError:
     """The control: the same checks against the reference. Only if it passes in time is the candidate to blame."""
     stand.progress("checker: it did not end; running it against the reference as a control")
-    log, dtype = stand.scratch / f"{CONTROL}.log", stand.run.target.numeric.dtype
-    with Network() as network, closed_on_cancel(stand.session, network), beyond_blame("The reference, as a control,"):
-        root = stand.run.layout.target
-        service = start_system(stand.run, REFERENCE, root, dtype=dtype, network=network, log_path=log)
-        try:
-            control = _check(stand, service, network, seed, stand.scratch / CONTROL)
-            service.require_alive()
-        finally:
-            service.stop()
+    with reference_as_control(stand, stand.run.target.numeric.dtype) as (service, network):
+        control = _check(stand, service, network, seed, stand.scratch / CONTROL)
     if control.verdict is not True:
         return _no_verdict(checked, stand.run.target.checker.passed)
     return CandidateFailed(

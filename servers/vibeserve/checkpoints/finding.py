@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from vibeserve.core.errors import BadRequest, NotFound, Refused
+from vibeserve.core.evidence import evidence_on
 from vibeserve.core.ledger import Record
 from vibeserve.core.rounds import Attempt, Round, rounds
 from vibeserve.core.run import Run
@@ -65,7 +66,11 @@ def require_attempt(past: list[Round], name: str) -> tuple[Round, Attempt]:
 
 def find_base(run: Run, repository: Repository, name: str | None) -> Base:
     """The base called `name`: reference, a promoted round or checkpoint tree; the newest checkpoint if None."""
-    promoted = run.ledger.records("checkpoint.promoted", newest_first=True)
+    promoted = [
+        record
+        for record in run.ledger.records("checkpoint.promoted", newest_first=True)
+        if evidence_on(run.ledger, record.subject, run.target_digest).gate_passed  # it may have failed since
+    ]
     if name == REFERENCE or (name is None and not promoted):
         return Base(REFERENCE, _start_tree(run, repository), None)
     found = promoted[0] if name is None else _matching(promoted, name)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from vibeserve.cli.output import console, find_run, json_option, print_json, run_argument, teaching
-from vibeserve.core.audit import audit
+from vibeserve.lab.trees.audit import audit_run
 
 
 @click.command("audit")
@@ -16,7 +16,7 @@ from vibeserve.core.audit import audit
 def command(run: str, as_json: bool) -> None:
     """Check chain, signatures, head and promotions of RUN (default: the newest); exit status 1 if broken."""
     opened = find_run(run)
-    outcome = audit(opened)
+    outcome = audit_run(opened)
     if as_json:
         print_json(asdict(outcome))
     elif outcome.ok:

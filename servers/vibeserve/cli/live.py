@@ -1,6 +1,7 @@
 """The live view of a run: one line for each thing done, one moving line for what goes on now."""
 
 import time
+from textwrap import shorten
 from types import TracebackType
 from typing import Any
 
@@ -46,7 +47,7 @@ class LiveView:
     def _line(self, marked: str, data: str = "") -> None:
         elapsed = time.monotonic() - self._begun
         self._console.print(f"[dim]{elapsed:6.1f} s[/dim]  {marked}", end="")
-        self._console.print(printable(data), markup=False)
+        self._console.print(shorten(printable(data), NOTE_CHARACTERS, placeholder=" …"), markup=False)
 
     def _progress(self, event: Event) -> None:
         if self._status:
@@ -62,7 +63,7 @@ def _outcome(tool: str, result: dict[str, Any]) -> str:
         stages = result.get("stages", [])
         last = stages[-1] if stages else {}
         detail = "" if result["outcome"] == "passed" else f" at {last.get('name')}: {last.get('feedback', '')}"
-        return f"{result['gate']} {result['outcome']}{detail}"[:NOTE_CHARACTERS]
+        return f"{result['gate']} {result['outcome']}{detail}"
     if tool == "measure":
         change = f"{result['against_value']:.4g} → {result['value']:.4g} {result['unit']}"
         low, high = result["ci95"]
@@ -80,4 +81,4 @@ def _outcome(tool: str, result: dict[str, Any]) -> str:
         "decision",
     )
     named = [str(result[key]) for key in (*wanted, "status", "title") if isinstance(result.get(key), str | int)]
-    return " ".join(named)[:NOTE_CHARACTERS]
+    return " ".join(named) or "done"

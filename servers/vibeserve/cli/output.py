@@ -12,6 +12,7 @@ from rich.console import Console
 
 from vibeserve.core.errors import BadRequest, InfrastructureFailed, NotFound, VibeServeError
 from vibeserve.core.run import Run, open_run
+from vibeserve.core.texts import fenced
 
 RUNS = Path("runs")
 PIPE_COLUMNS = 120
@@ -74,7 +75,7 @@ def report(error: VibeServeError, as_json: bool) -> None:
         shown.print("[dim]next:[/dim] ", end="")
         shown.print(error.next_step, markup=False)
     if evidence:
-        shown.print(evidence, markup=False, style="dim")
+        shown.print(fenced(evidence), markup=False, style="dim")
 
 
 def find_run(name: str) -> Run:
@@ -87,7 +88,7 @@ def find_run(name: str) -> Run:
     for candidate in (Path(name), RUNS / name):
         if (candidate / "run.db").is_file():
             return open_run(candidate)
-    raise NotFound(f"There is no run {name}.", "`vibeserve status` lists the runs under runs/.")
+    raise NotFound(f"There is no run {name}.", "`vibeserve status --all` lists the runs under runs/.")
 
 
 def known_runs() -> list[Path]:

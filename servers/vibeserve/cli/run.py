@@ -1,6 +1,7 @@
 """`vibeserve run TARGET`: play a whole run, and show it as it happens."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -9,9 +10,9 @@ from vibeserve.cli.live import LiveView
 from vibeserve.cli.new import make_run, model_option, preset_option, root_option
 from vibeserve.cli.output import console, find_run, json_option, print_json, teaching
 from vibeserve.cli.status import show_rounds, summary
-from vibeserve.core.audit import audit
 from vibeserve.core.errors import BadRequest, Refused
 from vibeserve.core.run import Run
+from vibeserve.lab.trees.audit import audit_run
 from vibeserve.sessions.driver import Event, drive
 from vibeserve.sessions.recording import Recording
 from vibeserve.sessions.replay import ReplayClient
@@ -62,17 +63,19 @@ def play(run: Run, rounds: int | None, as_json: bool) -> None:
     replay = ReplayClient(own_recording(run))
     if as_json:
         drive(run, replay, rounds, _silent)
-        print_json(summary(run) | {"audit_ok": audit(run).ok})
-        return
+        outcome = audit_run(run)
+        print_json(summary(run) | {"audit_ok": outcome.ok})
+        sys.exit(0 if outcome.ok else 1)
     console().print(f"run [bold]{run.id}[/bold] in {run.layout.root}")
     with LiveView() as view:
         drive(run, replay, rounds, view.show)
     show_rounds(run)
-    outcome = audit(run)
+    outcome = audit_run(run)
     state = "[green]audit clean[/green]" if outcome.ok else f"[red]audit broken[/red]: {outcome.problem}"
     console().print(
-        f"{state}, {outcome.records} records · look closer: vibeserve log, vibeserve show G1, vibeserve audit"
+        f"{state}, {outcome.records} records · look closer: vibeserve log, vibeserve show G2, vibeserve audit"
     )
+    sys.exit(0 if outcome.ok else 1)
 
 
 def own_recording(run: Run) -> Recording:

@@ -22,6 +22,10 @@ HELD = frozenset({"start_service"})
 """Tools whose effect belongs to the session: their twin keeps it until it is interrupted."""
 
 
+WAITING = frozenset({"wait_s", "job"})
+"""Arguments that a twin does without: it waits to the end, since the job lives in its own process."""
+
+
 def group(server: str) -> click.Group:
     """The command group of one server."""
     box = toolbox(server)
@@ -33,12 +37,20 @@ def group(server: str) -> click.Group:
 
 def twin(tool: Tool) -> click.Command:
     """The command of one tool: required arguments are positional, the others options."""
-    parameters: list[click.Parameter] = [_parameter(name, field) for name, field in tool.arguments.model_fields.items()]
-    parameters.append(click.Option(["--run"], default="latest", help="Run directory, id, or latest."))
     role = click.Choice([role.value for role in Role])
-    parameters.append(click.Option(["--role"], type=role, default="human", help="The role you act in."))
-    made = click.Command(tool.verb, params=parameters, callback=_callback(tool), help=tool.description)
+    parameters: list[click.Parameter] = [
+        *(_parameter(name, field) for name, field in _fields(tool)),
+        click.Option(["--run"], default="latest", show_default=True, help="Run directory, id, or latest."),
+        click.Option(["--role"], type=role, default="human", show_default=True, help="The role you act in."),
+    ]
+    text = f"{tool.description}\n\nThe tool {tool.name}, for: {', '.join(sorted(tool.roles))}."
+    made = click.Command(tool.verb, params=parameters, callback=_callback(tool), help=text)
     return json_option(made)
+
+
+def _fields(tool: Tool) -> list[tuple[str, FieldInfo]]:
+    fields = tool.arguments.model_fields.items()
+    return [(name, field) for name, field in fields if not (tool.long_running and name in WAITING)]
 
 
 def _callback(tool: Tool) -> Any:
@@ -73,7 +85,8 @@ def _parameter(name: str, field: FieldInfo) -> click.Parameter:
     flag = f"--{name.replace('_', '-')}"
     if kind is click.BOOL:
         return click.Option([flag + "/--no-" + flag[2:], name], default=None, help=field.description)
-    return click.Option([flag, name], type=kind, multiple=many, required=field.is_required(), help=field.description)
+    text = f"{field.description or ''}{' May be repeated.' if many else ''}".strip()
+    return click.Option([flag, name], type=kind, multiple=many, required=field.is_required(), help=text)
 
 
 def _click_type(annotation: Any) -> tuple[click.ParamType[Any], bool]:

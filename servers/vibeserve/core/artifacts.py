@@ -53,6 +53,11 @@ class Artifacts:
             raise NotFound(f"There is no artifact {name}.", "Use a name that a tool of this run returned.")
         return found
 
+    def is_intact(self, name: str) -> bool:
+        """Whether the artifact is there and its content is what its name says."""
+        path = self._folder / name
+        return path.is_file() and name.startswith(hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+
     def page(self, name: str, offset: int = 0, size_bytes: int = PAGE_BYTES) -> Page:
         """A page of an artifact as printable text."""
         path = self.path(name)

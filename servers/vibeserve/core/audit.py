@@ -1,12 +1,13 @@
-"""The audit of a ledger: chain, signatures, head, and the evidence behind every promotion."""
+"""The audit of a ledger: chain, signatures, head, the evidence behind every promotion, and that it is still there."""
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vibeserve.core.errors import VibeServeError
 from vibeserve.core.evidence import evidence_on
-from vibeserve.core.ledger import GENESIS, from_row, read_head, record_hash
+from vibeserve.core.ledger import GENESIS, read_head, record_hash
 from vibeserve.core.run import Run
+from vibeserve.core.target import digest_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +40,36 @@ def audit(run: Run) -> Audit:
         if missing:
             problem = f"tree {record.subject[:12]} was promoted without {' and '.join(missing)}"
             return Audit(False, len(rows), len(promotions), record.seq, problem, prev)
+    for seq, problem in _lost_evidence(run):
+        return Audit(False, len(rows), len(promotions), seq, problem, prev)
     return Audit(True, len(rows), len(promotions), None, "", prev)
 
 
-def _record_problem(run: Run, row: object, expected: int, prev: str) -> str:
+def _lost_evidence(run: Run) -> Iterator[tuple[int, str]]:
+    """What the records name and the run does not hold any more, or holds altered."""
+    created = run.created
+    if digest_folder(run.layout.target)[:32] != created.body["target_digest"][:32]:
+        yield created.seq, "the target's snapshot was altered after the run was made"
+    for record in run.ledger.records():
+        name = record.body.get("artifact")
+        if name and not run.artifacts.is_intact(name):
+            yield record.seq, f"its artifact {name} is gone or altered"
+
+
+def _record_problem(run: Run, row: sqlite3.Row, expected: int, prev: str) -> str:
     """What is wrong with one stored record, or nothing."""
-    fields = dict(row)  # type: ignore[call-overload]
-    if fields["seq"] != expected:
-        return f"record {expected} is missing; the next one there is {fields['seq']}"
-    if fields["prev"] != prev:
+    if row["seq"] != expected:
+        return f"record {expected} is missing; the next one there is {row['seq']}"
+    if row["prev"] != prev:
         return "its link to the record before it is broken"
-    stored = (
-        fields["seq"],
-        fields["at"],
-        fields["actor"],
-        fields["kind"],
-        fields["subject"],
-        fields["body"],
-        fields["prev"],
-    )
     try:
-        digest = record_hash(*stored)
-        if digest != fields["hash"]:
+        digest = record_hash(*(row[name] for name in ("seq", "at", "actor", "kind", "subject", "body", "prev")))
+        if digest != row["hash"]:
             return "its content does not match its hash"
-        if not run.key.verify(digest, fields["signature"]):
-            return "its signature is not by this run's key"
-        from_row(row)  # type: ignore[arg-type]
-    except VibeServeError:
-        raise
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        return f"it cannot be read ({type(error).__name__})"
-    return ""
+        signed = run.key.verify(digest, row["signature"])
+    except (TypeError, ValueError) as error:
+        return f"it cannot be read ({error})"
+    return "" if signed else "its signature is not by this run's key"
 
 
 def _head_problems(run: Run, hashes: dict[int, str]) -> Iterator[tuple[int, str]]:

@@ -46,7 +46,8 @@ class Database:
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk has rolled back already
+                    connection.execute("ROLLBACK")
                 raise
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
@@ -95,7 +96,7 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise InfrastructureFailed(
                 f"The run's database {self.path.name} could not be used: {error}.",
-                "Check free disk space and the run directory, then call again; nothing was written.",
+                "Nothing was written. Free disk space if it is full; restore the file from a copy if it is damaged.",
             ) from error
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from vibeserve.core import errors
 from vibeserve.core.errors import InfrastructureFailed, NotFound, VibeServeError
 from vibeserve.core.processes import is_alive, own_identity
-from vibeserve.core.roles import system_actor
+from vibeserve.core.roles import Role, system_actor
 from vibeserve.core.run import Run
 from vibeserve.core.session import Session
 
@@ -26,7 +26,7 @@ Work = Callable[[Session], dict[str, Any]]
 MIGRATIONS = [
     """
     CREATE TABLE jobs (
-        number INTEGER PRIMARY KEY, tool TEXT NOT NULL, session TEXT NOT NULL,
+        number INTEGER PRIMARY KEY, tool TEXT NOT NULL, session TEXT NOT NULL, role TEXT NOT NULL,
         owner TEXT NOT NULL,
         status TEXT NOT NULL CHECK (status IN ('running', 'done', 'failed', 'lost')),
         message TEXT NOT NULL DEFAULT '', result TEXT
@@ -50,8 +50,8 @@ def start(session: Session, tool: str, work: Work) -> str:
     session.run.database.migrate("jobs", MIGRATIONS)
     with session.run.tx() as tx:
         cursor = tx.execute(
-            "INSERT INTO jobs (tool, session, owner, status) VALUES (?, ?, ?, 'running')",
-            (tool, session.actor.session, own_identity()),
+            "INSERT INTO jobs (tool, session, role, owner, status) VALUES (?, ?, ?, ?, 'running')",
+            (tool, session.actor.session, session.role.value, own_identity()),
         )
     number = int(cursor.lastrowid or 0)
     thread = threading.Thread(target=_work, args=(session, number, work), name=f"job-{number}", daemon=True)
@@ -61,11 +61,16 @@ def start(session: Session, tool: str, work: Work) -> str:
 
 
 def wait(session: Session, job: str, tool: str, wait_s: float, on_wait: OnWait = no_wait) -> dict[str, Any]:
-    """The job's result, or `{status: running, job, message}` after `wait_s`. Raises what the job raised."""
+    """The job's result, or `{status: running, job, message}` after `wait_s`. Raises what the job raised.
+
+    Roles hear of their own jobs only; a person hears of all.
+    """
     begun = time.monotonic()
     reported = begun
     while True:
         row = _row(session.run, job, tool)
+        if session.role not in (Role.HUMAN, row["role"]):
+            raise _no_job(job, tool)
         if row["status"] != "running":
             return _ended(row)
         now = time.monotonic()
@@ -125,7 +130,7 @@ def _row(run: Run, job: str, tool: str) -> dict[str, Any]:
     number = job.removeprefix("J")
     rows = run.database.read("SELECT * FROM jobs WHERE number = ? AND tool = ?", (number, tool))
     if not rows:
-        raise NotFound(f"There is no job {job} of {tool}.", f"Call {tool} without `job` to start one.")
+        raise _no_job(job, tool)
     row = dict(rows[0])
     if (run.layout.root, row["number"]) in _OUTCOMES:
         row["status"], row["result"] = _OUTCOMES[run.layout.root, row["number"]]
@@ -133,6 +138,10 @@ def _row(run: Run, job: str, tool: str) -> dict[str, Any]:
         _mark_lost(run, row["number"], tool)
         row = dict(run.database.read("SELECT * FROM jobs WHERE number = ?", (number,))[0])
     return row
+
+
+def _no_job(job: str, tool: str) -> NotFound:
+    return NotFound(f"There is no job {job[:20]} of {tool} for you.", f"Call {tool} without `job` to start one.")
 
 
 def _mark_lost(run: Run, number: int, tool: str) -> bool:

@@ -169,7 +169,17 @@ def record_hash(*fields: int | str) -> str:
 
 
 def from_row(row: sqlite3.Row) -> Record:
-    """A record from its stored row."""
+    """A record from its stored row; InfrastructureFailed when it cannot be one."""
+    try:
+        return _from_row(row)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InfrastructureFailed(
+            f"Record {row['seq']} of the ledger cannot be read: {error}.",
+            "`vibeserve audit` names the first broken record; go on with an intact copy of the run.",
+        ) from error
+
+
+def _from_row(row: sqlite3.Row) -> Record:
     return Record(
         seq=row["seq"],
         at=row["at"],

@@ -96,8 +96,13 @@ def rounds(ledger: Ledger, target_digest: str) -> list[Round]:
 
 
 def best_attempt(history: list[Round]) -> Attempt | None:
-    """The candidate of the newest promoted checkpoint: each promotion was measured against its parent."""
+    """The candidate of the newest promoted checkpoint that still stands: each was measured against its parent.
+
+    A tree can fail after its promotion, when a later measurement finds wrong answers under load.
+    """
     for past in reversed(history):
         if past.closed is not None and past.decision == "promote":
-            return next(attempt for attempt in past.attempts if attempt.tree == past.closed.body["tree"])
+            promoted = next(attempt for attempt in past.attempts if attempt.tree == past.closed.body["tree"])
+            if promoted.evidence.gate_passed:
+                return promoted
     return None

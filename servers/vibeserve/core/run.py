@@ -15,12 +15,13 @@ from typing import Any
 from vibeserve.core.artifacts import Artifacts
 from vibeserve.core.database import Database
 from vibeserve.core.errors import BadRequest, InfrastructureFailed, NotFound
+from vibeserve.core.folders import remove_folder
 from vibeserve.core.keys import RunKey
 from vibeserve.core.layout import Layout
 from vibeserve.core.ledger import MIGRATIONS, Ledger, Record
 from vibeserve.core.processes import is_alive, own_identity
 from vibeserve.core.roles import Actor, system_actor
-from vibeserve.core.target import Launch, Preset, Target, digest_folder, read_target, target_files
+from vibeserve.core.target import Launch, Preset, Target, digest_folder, read_target, require_scripts, target_files
 
 MEMORY_START = "# Memory\n\nWhat this run has learned, by section. Kept by the Orchestrator.\n"
 
@@ -135,7 +136,7 @@ class Run:
         """Remove the scratch folders of processes that died."""
         for folder in self.layout.scratch.iterdir():
             if not is_alive(folder.name.partition("-")[0]):
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_folder(folder)
 
 
 def create_run(
@@ -148,11 +149,30 @@ def create_run(
     settings: dict[str, Any] | None = None,
 ) -> Run:
     """Make a run directory at `root` (must not exist) for the target in `folder`."""
-    target = read_target(folder)
-    target.preset(preset)
+    require_scripts(folder, read_target(folder), preset)
     if root.exists():
         raise BadRequest(f"{root} exists already.", "Name another run directory, or resume that run.")
-    layout = Layout(root.resolve())
+    root = root.resolve()
+    draft = root.with_name(f".{root.name}.{secrets.token_hex(4)}.draft")
+    try:
+        _fill(Layout(draft), root.name, folder, preset, model, model_digest, settings or {})
+        draft.rename(root)
+    except BaseException:
+        remove_folder(draft)
+        raise
+    return open_run(root)
+
+
+def _fill(
+    layout: Layout,
+    name: str,
+    folder: Path,
+    preset: str,
+    model: Path,
+    model_digest: str,
+    settings: dict[str, Any],
+) -> None:
+    """Everything a new run holds. It gets its name only when it is whole."""
     layout.root.mkdir(parents=True, mode=0o700)
     for path in (layout.workspace, layout.artifacts, layout.scratch):
         path.mkdir()
@@ -164,27 +184,32 @@ def create_run(
     key = RunKey.create(layout.key)
     run = Run(layout)
     body = {
-        "run": layout.root.name,
-        "target": target.name,
+        "run": name,
+        "target": run.target.name,
         "target_digest": f"{digest_folder(layout.target)[:32]}{model_digest[:32]}",
         "preset": preset,
         "model": str(model.resolve()),
         "model_digest": model_digest,
         "public_key": key.public_hex,
-        "settings": settings or {},
+        "settings": settings,
     }
     with run.tx() as tx:
-        tx.append(system_actor(), "run.created", layout.root.name, body)
-    return run
+        tx.append(system_actor(), "run.created", name, body)
+    run.database.close()
 
 
 def open_run(root: Path) -> Run:
     """Open an existing run directory."""
     layout = Layout(root.resolve())
     if not layout.database.is_file():
+        if layout.head.exists() or layout.key.exists():
+            raise InfrastructureFailed(
+                f"The run {root} has lost its database run.db.",
+                "Put it back from a copy; the rest of the run is there.",
+            )
         raise NotFound(
             f"{root} is not a run directory.",
-            "List runs with `vibeserve status`, or make one with `vibeserve new`.",
+            "List runs with `vibeserve status --all`, or make one with `vibeserve new`.",
         )
     return Run(layout)
 

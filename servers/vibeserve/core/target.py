@@ -4,14 +4,39 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal, TypeGuard
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vibeserve.core.errors import BadRequest
 
+
+def _ordered(span: tuple[int, int]) -> tuple[int, int]:
+    if not 0 < span[0] <= span[1]:
+        raise ValueError("give the smallest first, then the largest, both above 0")
+    return span
+
+
+def _offering(*offered: str) -> AfterValidator:
+    """Refuses a command with a placeholder that is not offered where it runs."""
+
+    def check(command: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = {name for part in command for _, name, _, _ in Formatter().parse(part) if name} - set(offered)
+        if unknown:
+            shown = ", ".join(f"{{{name}}}" for name in sorted(unknown))
+            raise ValueError(f"{shown} is not offered; use {', '.join(f'{{{name}}}' for name in offered)}")
+        return command
+
+    return AfterValidator(check)
+
+
+Span = Annotated[tuple[int, int], AfterValidator(_ordered)]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
-Span = Annotated[tuple[int, int], Field(description="smallest and largest, both included")]
+ServerCommand = Annotated[Command, _offering("python", "port", "model", "dtype", "target")]
+ScoreCommand = Annotated[Command, _offering("python", "target", "model", "dtype", "preset", "in", "out")]
+JudgeCommand = Annotated[Command, _offering("python", "target", "url", "model", "dtype", "preset", "seed", "out")]
+BuildCommand = Annotated[Command, _offering("python", "target", "out")]
 
 
 class Strict(BaseModel):
@@ -21,9 +46,9 @@ class Strict(BaseModel):
 
 
 class Launch(Strict):
-    """How a candidate is started. Placeholders: {python} {port} {model} {dtype}."""
+    """How a candidate is started."""
 
-    command: Command
+    command: ServerCommand
     health: str = "/health"
     boot_timeout_s: float = Field(60, gt=0)
     memory_gib: float = Field(8, gt=0)
@@ -31,13 +56,10 @@ class Launch(Strict):
 
 
 class Reference(Strict):
-    """The ground truth: a server that is the baseline, and a scorer that teacher-forces.
+    """The ground truth: a server that is the baseline, and a scorer that teacher-forces from {in} to {out}."""
 
-    `score` placeholders: {python} {target} {model} {dtype} {in} {out}.
-    """
-
-    command: Command
-    score: Command
+    command: ServerCommand
+    score: ScoreCommand
     timeout_s: float = Field(300, gt=0)
 
 
@@ -48,7 +70,7 @@ class Checker(Strict):
     stage, in which the candidate is launched for it. `passed` is the dotted path to a boolean.
     """
 
-    command: Command
+    command: JudgeCommand
     passed: str = "passed"
     timeout_s: float = Field(300, gt=0)
 
@@ -72,7 +94,7 @@ class Benchmark(Strict):
     `relative_noise` is the smallest relative change that counts.
     """
 
-    command: Command
+    command: JudgeCommand
     metric: str
     unit: str
     direction: Literal["higher", "lower"]
@@ -94,7 +116,7 @@ class Preset(Strict):
     memory_gib: float | None = Field(None, gt=0)
     boot_timeout_s: float | None = Field(None, gt=0)
     timeout_s: float | None = Field(None, gt=0)
-    build: Command | None = None
+    build: BuildCommand | None = None
     model_id: str | None = None
     revision: str | None = None
 
@@ -137,7 +159,7 @@ def read_target(folder: Path) -> Target:
     path = folder / "target.toml"
     try:
         declared = tomllib.loads(path.read_text())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise BadRequest(
             f"{folder} holds no target.toml.", "Give the folder of a target, such as targets/llama-chat."
         ) from error
@@ -153,6 +175,19 @@ def read_target(folder: Path) -> Target:
         if not (folder / needed).is_file():
             raise BadRequest(f"{folder} lacks {needed}.", "Add the file and call again.")
     return target
+
+
+def require_scripts(folder: Path, target: Target, preset: str) -> None:
+    """BadRequest when a command names a file of the target, `{target}/…`, that is not there."""
+    declared = (target.reference.command, target.reference.score, target.checker.command, target.benchmark.command)
+    commands = (*declared, target.preset(preset).build or ())
+    for part in (part for command in commands for part in command):
+        if part.startswith("{target}/"):
+            path = folder / part.removeprefix("{target}/").replace("{preset}", preset)
+            if not path.exists():
+                raise BadRequest(
+                    f"target.toml names {part}, and {path} does not exist.", "Add it, or correct the name."
+                )
 
 
 def digest_folder(folder: Path) -> str:

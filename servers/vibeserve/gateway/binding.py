@@ -13,7 +13,10 @@ from pydantic import PrivateAttr
 
 from vibeserve.core.errors import InfrastructureFailed, VibeServeError
 from vibeserve.core.session import Session
+from vibeserve.core.texts import fenced
 from vibeserve.core.tools import Tool
+
+EVIDENCE_CHARACTERS = 1500
 
 Caller = Callable[[Tool, Session, dict[str, Any], Callable[[float, str], None]], dict[str, Any]]
 
@@ -72,7 +75,7 @@ def failure(error: VibeServeError) -> ToolResult:
     content = {"error": error.kind, "message": error.message, "next_step": error.next_step}
     evidence = getattr(error, "evidence", "")
     if evidence:
-        content["evidence"] = evidence[-1500:]
+        content["evidence"] = fenced(evidence[-EVIDENCE_CHARACTERS:])
     text = "\n".join(part for part in (f"{error.kind}: {error}", content.get("evidence", "")) if part)
     return ToolResult(content=text, structured_content=content, is_error=True)
 

@@ -11,11 +11,12 @@ from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
 from fastmcp.server.auth.providers.jwt import StaticTokenVerifier
 
-from vibeserve.core.errors import InfrastructureFailed
+from vibeserve.core.errors import BadRequest, InfrastructureFailed
 from vibeserve.core.roles import Role
 from vibeserve.core.run import Run
 
 LOOPBACK = "127.0.0.1"
+MAX_PORT = 65535
 
 
 def role_token(run: Run, role: Role) -> tuple[str, Path]:
@@ -38,6 +39,8 @@ def token_auth(token: str, role: Role) -> AuthProvider:
 
 def bind_port(port: int) -> socket.socket:
     """A loopback socket that listens before anything is announced: who is told the address can connect."""
+    if not 0 <= port <= MAX_PORT:
+        raise BadRequest(f"{port} is no port.", f"Give one from 0 (any free port) to {MAX_PORT}.")
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

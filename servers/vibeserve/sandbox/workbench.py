@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vibeserve.core.errors import InfrastructureFailed
+from vibeserve.core.folders import remove_folder
 from vibeserve.core.session import Session
 from vibeserve.lab.isolation import Network
 from vibeserve.lab.serving import Service
-from vibeserve.lab.trees.walk import remove_folder
 
 _KEY = "sandbox.workbench"
 REMOVE_WITHIN_S = 5.0

@@ -12,6 +12,7 @@ from vibeserve.core.errors import InfrastructureFailed, Refused, VibeServeError
 from vibeserve.core.locks import exclusive_at_once
 from vibeserve.core.roles import Actor
 from vibeserve.core.run import Run
+from vibeserve.lab.trees.audit import require_clean
 from vibeserve.sessions.connection import connect
 from vibeserve.sessions.recording import RecordedTurn
 from vibeserve.sessions.replay import ReplayClient
@@ -34,6 +35,7 @@ OnEvent = Callable[[Event], None]
 def drive(run: Run, client: ReplayClient, rounds: int | None, on_event: OnEvent) -> None:
     """Play the turns that are still to be played, until the recording or the number of rounds is done."""
     with _only_driver(run):
+        require_clean(run)
         jobs.sweep(run)
         turns = client.turns()
         for index in range(len(run.ledger.records("turn.ended")), len(turns)):
@@ -100,5 +102,8 @@ def _only_driver(run: Run) -> Iterator[None]:
     """One driver at a time: two would play the same turn twice."""
     with exclusive_at_once(run.layout.root / "driver.lock") as alone:
         if not alone:
-            raise Refused(f"Another driver is working on the run {run.id}.", "Watch it with `vibeserve log --follow`.")
+            raise Refused(
+                f"Another driver is working on the run {run.id}.",
+                f"Watch it with `vibeserve log --follow {run.layout.root}`.",
+            )
         yield

@@ -6,7 +6,7 @@ edits/001/…                     the changed files, whole
 
 import json
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -69,10 +69,14 @@ class Recording:
     def apply(self, step: EditStep, workspace: Path) -> None:
         """Make the edit. Making it twice is the same as making it once."""
         source = self.folder / "edits" / step.edit
-        if source.is_dir():
-            shutil.copytree(source, workspace, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        for path in sorted(source.rglob("*")):
+            if path.is_file():
+                place = _place(workspace, path.relative_to(source).as_posix())
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.unlink(missing_ok=True)
+                shutil.copyfile(path, place)
         for name in step.deleted:
-            (workspace / name).unlink(missing_ok=True)
+            _place(workspace, name).unlink(missing_ok=True)
 
     def save_edit(self, workspace: Path, changed: list[str], deleted: list[str]) -> EditStep:
         """Keep the changed files of the workspace as the next edit."""
@@ -80,7 +84,7 @@ class Recording:
         for name in changed:
             copy = self.folder / "edits" / number / name
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(workspace / name, copy)
+            shutil.copyfile(_place(workspace, name), copy, follow_symlinks=False)
         return EditStep(edit=number, deleted=deleted)
 
     def new_turn_path(self, role: Role) -> Path:
@@ -95,6 +99,15 @@ def write_turn(path: Path, turn: RecordedTurn) -> None:
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(turn.model_dump(exclude_defaults=True), indent=2, ensure_ascii=False) + "\n")
     draft.replace(path)
+
+
+def _place(workspace: Path, name: str) -> Path:
+    """Where a path of the workspace lies; BadRequest when it, or a link on its way, leads out of it."""
+    parts = PurePosixPath(name).parts
+    ways = [workspace.joinpath(*parts[:count]) for count in range(1, len(parts))]
+    if not parts or name.startswith("/") or ".." in parts or any(way.is_symlink() for way in ways):
+        raise BadRequest(f"{name!a} does not lie in the workspace.", "A recording edits the workspace alone.")
+    return workspace / name
 
 
 def _read(path: Path) -> RecordedTurn:

@@ -1,9 +1,9 @@
 """Symbolic references of recorded turns: `$candidate` for an id, `${measurement.ratio}` inside a text.
 
 `$KIND` is the newest of its kind in the run's ledger, `$KIND_2` the second one ever; `$version` is the version that
-the turn last read. `$hypothesis` and `$finding` are what the newest measurement says of a hypothesis or a direction
-that promises a gain. Numbers inside texts are shortened to three significant digits. Every figure and conclusion that
-a replay states is therefore its own.
+the turn last read. `$hypothesis` and `$finding` are what the newest measurement against the parent says of a hypothesis
+or a direction that promises a gain. Numbers inside texts are shortened to three significant digits. Every figure and
+conclusion that a replay states is therefore its own.
 """
 
 import re
@@ -57,11 +57,18 @@ class Symbols:
         if value == "$version":
             return self._version
         if value in CONCLUSIONS:
-            return CONCLUSIONS[value][self._record("measurement", None).body["outcome"]]
+            return CONCLUSIONS[value][self._against_parent().body["outcome"]]
         whole = _WHOLE.match(value)
         if whole and whole[1] in KINDS:
             return self._record(whole[1], whole[2]).body[KINDS[whole[1]][1]]
         return _INSIDE.sub(lambda found: self._field(found[1], found[2], found[3]), value)
+
+    def _against_parent(self) -> Record:
+        """The newest measurement against the parent: a round's hypothesis is about what it adds."""
+        found = [record for record in self._records("measurement") if record.body["against"] == "parent"]
+        if not found:
+            raise BadRequest("Nothing was measured against its parent yet.", "Measure first.")
+        return found[-1]
 
     def introduce(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """`arguments` with the run's ids replaced by references: undoes `resolve` for whole values."""

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from vibeserve.lab.trees.walk import make_writable, remove_folder
+from vibeserve.core.folders import make_writable, remove_folder
 
 
 def test_a_locked_folder_is_opened_and_nothing_else(tmp_path: Path) -> None:

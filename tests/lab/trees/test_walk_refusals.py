@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from vibeserve.core.errors import Refused
+from vibeserve.core.folders import remove_folder
 from vibeserve.lab.trees import Limits, Repository
-from vibeserve.lab.trees.walk import Walk, remove_folder
+from vibeserve.lab.trees.walk import Walk
 
 SMALL = Limits(files=5, total_bytes=3000, file_bytes=2000, depth=4)
 

@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from vibeserve.core.folders import remove_folder
 from vibeserve.core.run import Run
-from vibeserve.lab.trees.walk import remove_folder
 
 
 @contextlib.contextmanager

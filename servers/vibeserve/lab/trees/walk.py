@@ -6,7 +6,6 @@ link, so swapping one in while we read cannot make us read anything outside the 
 
 import errno
 import os
-import shutil
 import stat
 import unicodedata
 from dataclasses import dataclass, field
@@ -132,31 +131,6 @@ class Walk:
         if len(self.entries) >= self.limits.files:
             raise refused(path, f"takes the tree over {self.limits.files} files", "Remove what need not be in it")
         return self.staging / str(len(self.entries))
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a folder and all it holds, also what was made unwritable; links are never followed."""
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        return
-    except PermissionError:
-        make_writable(folder)
-        for inner, names, _ in os.walk(folder):
-            for name in names:
-                make_writable(Path(inner, name))
-        shutil.rmtree(folder)
-
-
-def make_writable(folder: Path) -> None:
-    """Let its owner read, enter and change a folder; whatever else stands there, a link above all, stays as it is."""
-    # O_PATH needs no permission on the folder itself, and what it holds on to cannot be swapped.
-    handle = os.open(folder, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        if stat.S_ISDIR(os.fstat(handle).st_mode):
-            Path(f"/proc/self/fd/{handle}").chmod(0o700)
-    finally:
-        os.close(handle)
 
 
 def refused(path: str, problem: str, remedy: str) -> Refused:

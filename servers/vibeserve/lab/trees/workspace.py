@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vibeserve.core.errors import InfrastructureFailed, Refused
+from vibeserve.core.folders import make_writable, remove_folder
 from vibeserve.core.locks import exclusive
 from vibeserve.core.run import Run, Transaction
 from vibeserve.lab.trees.repository import Repository
-from vibeserve.lab.trees.walk import make_writable, remove_folder
 
 MIGRATIONS = [
     """

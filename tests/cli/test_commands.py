@@ -108,11 +108,3 @@ def test_what_the_system_refuses_is_said_clearly(target_folder: Path) -> None:
     answer = vibeserve("new", str(target_folder), "--run", "/proc/nowhere/run", "--model", str(target_folder), "--json")
     assert answer.returncode == 1
     assert "/proc/nowhere" in error_of(answer)["message"]
-
-
-def test_a_twin_waits_for_its_job_to_the_end(run: Run) -> None:
-    """The job lives in the twin's own process: it must not leave before the job is done."""
-    root = str(run.layout.root)
-    answer = vibeserve("sandbox", "run", "sleep 2; echo done", "--wait-s", "0.2", "--run", root, "--json")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert "done" in json.loads(answer.stdout)["stdout"]

@@ -59,7 +59,7 @@ def _callback(tool: Tool) -> Any:
         given = {name: _given(value) for name, value in values.items() if value not in (None, ())}
         session = open_session(find_run(run), Role(role))
         try:
-            result = _call_to_the_end(tool, session, given)
+            result = call_to_the_end(tool, session, given)
             print_json(result) if as_json else _show(result)
             if tool.name in HELD:
                 click.echo("It runs as long as this command: end it with Ctrl-C.", err=True)
@@ -70,7 +70,7 @@ def _callback(tool: Tool) -> Any:
     return call
 
 
-def _call_to_the_end(tool: Tool, session: Session, given: dict[str, Any]) -> dict[str, Any]:
+def call_to_the_end(tool: Tool, session: Session, given: dict[str, Any]) -> dict[str, Any]:
     """The finished result: this process owns the job, and the job would end with it."""
     result = tool.call(session, given, _progress)
     while result.get("status") == "running" and "job" in result:

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The working parts, free of MCP: trees, sandboxes, serving, load, judging, models. Servers and remote jobs share them."""

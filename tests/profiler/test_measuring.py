@@ -124,7 +124,9 @@ def test_a_faster_candidate_is_better_than_its_parent(toy_run, submit, slow_pare
     assert any("pair 2 of 3" in message for message in messages)
     assert not list(run.layout.scratch.iterdir())
     windows = json.loads(run.artifacts.path(result.artifact).read_text())
-    assert [window["pair"] for window in windows] == [0, 0, 1, 1, 2, 2]
+    timed = [window for window in windows if window["void"] is None]  # a busy machine may void and repeat a pair
+    assert {window["pair"] for window in timed} == {0, 1, 2}
+    assert len(result.values) == 3
     assert {window["side"] for window in windows[:2]} == {"candidate", "other"}
     assert windows[0]["seed"] == windows[1]["seed"] != windows[2]["seed"]
     assert "samples" not in windows[0]["document"]

@@ -1,1 +1,1 @@
-"""The working parts, free of MCP: trees, sandboxes, serving, load, judging, models. Servers and remote jobs share them."""
+"""The working parts, free of MCP: trees, sandboxes, serving, load, judging, models."""

@@ -124,11 +124,12 @@ def test_a_faster_candidate_is_better_than_its_parent(toy_run, submit, slow_pare
     assert any("pair 2 of 3" in message for message in messages)
     assert not list(run.layout.scratch.iterdir())
     windows = json.loads(run.artifacts.path(result.artifact).read_text())
-    timed = [window for window in windows if window["void"] is None]  # a busy machine may void and repeat a pair
-    assert {window["pair"] for window in timed} == {0, 1, 2}
-    assert len(result.values) == 3
-    assert {window["side"] for window in windows[:2]} == {"candidate", "other"}
-    assert windows[0]["seed"] == windows[1]["seed"] != windows[2]["seed"]
+    # A busy machine may void and repeat a pair, with another seed: what counts has the seeds of the result.
+    counted = [window for window in windows if window["seed"] in result.seeds]
+    assert [window["pair"] for window in counted] == [0, 0, 1, 1, 2, 2]
+    assert {window["side"] for window in counted[:2]} == {"candidate", "other"}
+    assert counted[0]["seed"] == counted[1]["seed"] != counted[2]["seed"]
+    assert all(window["void"] for window in windows if window["seed"] not in result.seeds and window["value"] is None)
     assert "samples" not in windows[0]["document"]
 
 

@@ -95,5 +95,9 @@ def test_answers_cut_off_by_the_window_are_there_to_be_judged(reference_url, tin
     script("benchmark/benchmark.py", *common, "--seed", "3", "--out", tmp_path / "result.json")
     result = json.loads((tmp_path / "result.json").read_text())
     timed = [Answer.model_validate(sample) for sample in result["samples"]]
-    assert sum(len(answer.token_ids) for answer in timed) >= result["headline"]["tokens"] > 0
-    assert any(answer.finish_reason is None for answer in timed)
+    cut_off = [answer for answer in timed if answer.finish_reason is None]
+    assert cut_off
+    # Every token that counts is there; a stream that was cut off may hold one more, which came as it was closed.
+    late = sum(len(answer.token_ids) for answer in timed) - result["headline"]["tokens"]
+    assert result["headline"]["tokens"] > 0
+    assert 0 <= late <= len(cut_off)

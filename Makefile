@@ -17,6 +17,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt scripts/setup_system.sh
 
 demo: setup
 	$(VENV)/bin/vibeserve run targets/llama-chat --preset $(PRESET) --client replay
+	$(VENV)/bin/vibeserve report latest
 
 test: setup
 	$(VENV)/bin/ruff format --check .

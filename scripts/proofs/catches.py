@@ -17,8 +17,14 @@ from vibeserve.lab.trees import repository_of
 from vibeserve.sessions.recording import EditStep, Recording
 
 SEEDS = 5
-EXPECTED = {"001": ("passed", None), "002": ("failed", "numeric"), "003": ("passed", None), "004": ("failed", "repeat")}
-"""Edit of the recording → how its gate must end, and at which stage."""
+EXPECTED = {
+    "001": ("passed", None),
+    "002": ("failed", "numeric"),
+    "003": ("passed", None),
+    "004": ("failed", "repeat"),
+    "007": ("passed", None),
+}
+"""Edit of the recording → how its gate must end, and at which stage: those of the first three rounds, and the best."""
 
 
 def prove(report: Report) -> None:
@@ -40,12 +46,17 @@ def _gate_all(root: Path) -> list[tuple[str, GateReport]]:
     model = prepare_model(TARGET, target, "tiny")
     run = create_run(TARGET, "tiny", model.path, model.digest, root)
     session = Session(run, Actor(Role.HUMAN, "catches", client="proof"))
-    gates = []
-    for number, edit in enumerate(EXPECTED, start=1):
-        Recording(TARGET / "recorded" / "tiny").apply(EditStep(edit=edit), run.layout.workspace)
-        gates.append((edit, run_gate(session, _submit(run, f"C{number}"))))
+    gates, recording = [], Recording(TARGET / "recorded" / "tiny")
+    for step in _edits(recording):
+        recording.apply(step, run.layout.workspace)
+        if step.edit in EXPECTED:
+            gates.append((step.edit, run_gate(session, _submit(run, f"C{len(gates) + 1}"))))
     session.close()
     return gates
+
+
+def _edits(recording: Recording) -> list[EditStep]:
+    return [step for turn in recording.turns() for step in turn.steps if isinstance(step, EditStep)]
 
 
 def _submit(run: Run, candidate: str) -> str:

@@ -1,4 +1,4 @@
-"""The recorded run of llama-chat, whole, as `make demo` plays it; and an audit that notices every altered byte."""
+"""The demo, whole: the recorded run of llama-chat and its report; an audit that notices every altered byte."""
 
 import json
 import shutil
@@ -15,70 +15,90 @@ from vibeserve.core.audit import audit
 from vibeserve.core.run import open_run
 
 TARGET = Path(__file__).parents[2] / "targets" / "llama-chat"
-LONGEST_MINUTES = 8
-LEAST_RATIO = 4.0
+CAUGHT = {"R2": ["numeric", None], "R3": ["repeat"]}
+"""Round → the stage that each of its attempts must fail at. Every other attempt passes."""
+LEAST_OF_REFERENCE = 6.0
+LEAST_OF_STRONG = 1.25
+MOST_OF_TTFT = 1 / 5
 TIMEOUT_S = 1800
 
 
 def prove(report: Report) -> None:
-    """Under eight minutes, the bug and the cache caught, the best at least four times the reference, audit clean."""
+    """The bug and the cache caught, all else passed, the best fast enough where it was measured again, audit clean."""
     with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "run"
         begun = time.monotonic()
-        summary = _play(Path(folder) / "run")
-        minutes = (time.monotonic() - begun) / 60
-        _tell(report, summary, minutes)
-        altered = _alterations_noticed(Path(folder) / "run", Path(folder))
+        _vibeserve("run", str(TARGET), "--preset", "tiny", "--run", str(root))
+        facts = _vibeserve("report", str(root))
+        _tell(report, facts, (time.monotonic() - begun) / 60)
+        altered = _alterations_noticed(root, Path(folder))
         report.line(
             f"Audit clean; then {altered} alterations of one byte in any field of any record, and the removal of "
             "the last record: each noticed and named."
         )
-    first, second, third = summary["rounds"]
-    assert minutes < LONGEST_MINUTES, f"{minutes:.1f} minutes"
-    assert [attempt["gate"] for attempt in first["attempts"]] == ["passed"]
-    assert [attempt["failed_stage"] for attempt in second["attempts"]] == ["numeric", None], "the bug was not caught"
-    assert [attempt["failed_stage"] for attempt in third["attempts"]] == ["repeat"], "the cache was not caught"
-    assert summary["best"]["vs_baseline"]["ratio"] >= LEAST_RATIO
-    assert summary["audit_ok"]
+    for item in facts["rounds"]:
+        stages = [attempt["failed_stage"] for attempt in item["attempts"]]
+        assert stages == CAUGHT.get(item["round"], [None]), f"{item['round']}: {stages}"
+    best = facts["best"]
+    assert best["vs_reference"]["ratio"] >= LEAST_OF_REFERENCE, best["vs_reference"]
+    assert best["vs_strong_baseline"]["ratio"] >= LEAST_OF_STRONG, best["vs_strong_baseline"]
+    assert _ttft(best)["ratio"] <= MOST_OF_TTFT, _ttft(best)
+    assert facts["audit"]["ok"]
 
 
-def _play(root: Path) -> dict[str, Any]:
-    command = [sys.executable, "-c", "from vibeserve.cli.app import main; main()", "run", str(TARGET)]
-    played = subprocess.run(
-        [*command, "--preset", "tiny", "--run", str(root), "--json"],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    assert played.returncode == 0, played.stdout + played.stderr
-    summary: dict[str, Any] = json.loads(played.stdout)
-    return summary
+def _vibeserve(*arguments: str) -> dict[str, Any]:
+    command = [sys.executable, "-c", "from vibeserve.cli.app import main; main()", *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
-def _tell(report: Report, summary: dict[str, Any], minutes: float) -> None:
-    report.line(f"Played in {minutes:.1f} minutes after installation (asked: under {LONGEST_MINUTES}).")
-    rows = []
-    for item in summary["rounds"]:
-        for attempt in item["attempts"]:
-            outcome = f"failed: {attempt['failed_stage']}" if attempt["failed_stage"] else attempt["gate"]
-            rows.append(
-                (item["round"], attempt["candidate"], outcome, _figures(attempt["vs_parent"]), item["decision"])
-            )
-    report.table(("round", "candidate", "gate", "against its parent", "decision"), rows)
-    best = summary["best"]
+def _ttft(best: dict[str, Any]) -> dict[str, Any]:
+    """The first secondary figure against the reference: median time to first token at 32 requests/s."""
+    found: dict[str, Any] = next(one for one in best["also"] if one["against"] == "reference")
+    return found
+
+
+def _tell(report: Report, facts: dict[str, Any], minutes: float) -> None:
+    report.line(f"Played and reported in {minutes:.1f} minutes after installation (asked: at most 12).")
+    rows = [
+        (item["round"], item["title"], ", ".join(map(_outcome, item["attempts"])), *_versus_parent(item))
+        for item in facts["rounds"]
+    ]
+    head = ("round", "issue", "attempts", "tokens/s at the highest rate", "against its parent", "decision")
+    report.table(head, rows)
+    best = facts["best"]
     report.line(
-        f"Best: {best['candidate']}, {_figures(best['vs_baseline'])} of the one-by-one reference, tokens/s at the "
-        f"highest rate (asked: at least {LEAST_RATIO:g}×).",
+        f"Best: {best['candidate']} of {best['round']}, measured again after its promotion, on fresh seeds:",
+        "",
+        f"- {_figures(best['vs_reference'])} the one-by-one reference (asked: at least {LEAST_OF_REFERENCE:g}×)",
+        f"- {_figures(best['vs_strong_baseline'])} the strong baseline (asked: at least {LEAST_OF_STRONG:g}×)",
+        f"- {_ttft(best)['name']}: {_figures(_ttft(best))} the reference's (asked: at most {MOST_OF_TTFT:g}×)",
         "",
     )
 
 
-def _figures(versus: dict[str, Any] | None) -> str:
+def _outcome(attempt: dict[str, Any]) -> str:
+    failed = attempt["failed_stage"]
+    return f"{attempt['candidate']} failed: {failed}" if failed else f"{attempt['candidate']} {attempt['gate']}"
+
+
+def _versus_parent(item: dict[str, Any]) -> tuple[str, str, str]:
+    versus = item["vs_parent"]
     if versus is None:
-        return "not measured"
+        return "not measured", "", item["decision"]
+    change = f"{versus['against_value']:.4g} → {versus['value']:.4g}"
+    return change, f"{_ratio(versus)} {versus['verdict']}", item["decision"]
+
+
+def _figures(versus: dict[str, Any]) -> str:
+    return f"{versus['against_value']:.4g} → {versus['value']:.4g} {versus['unit']}, {_ratio(versus)}"
+
+
+def _ratio(versus: dict[str, Any]) -> str:
     low, high = versus["ci95"]
-    change = f"{versus['against_value']:.4g} → {versus['value']:.4g} {versus['unit']}"
-    return f"{change}, {versus['ratio']:.2f}× [{low:.2f}, {high:.2f}] {versus['outcome']}"
+    return f"{versus['ratio']:.3g}× [{low:.3g}, {high:.3g}]"
 
 
 def _alterations_noticed(root: Path, folder: Path) -> int:

@@ -7,9 +7,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from toy.fixtures import MODEL, make_target
+from toy.kills import CANDIDATE, servers_of
 from toy.recorded import write_recording
 from vibeserve.core.run import Run, create_run
 from vibeserve.lab.models import default_cache, folder_digest
+
+__all__ = ["CANDIDATE", "recorded_toy_target", "servers_of", "toy_run"]
 
 
 def toy_run(folder: Path) -> Run:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from toy.fixtures import as_role, submit
-from vibeserve.accuracy.gate import run_gate
+from vibeserve.accuracy.gate import examine, run_gate
 from vibeserve.accuracy.server import box
 from vibeserve.core.errors import InfrastructureFailed, Refused
+from vibeserve.core.evidence import candidate_record
 from vibeserve.core.processes import process_started
 from vibeserve.core.run import Run
 
@@ -116,6 +117,23 @@ def test_a_target_changed_during_a_gate_leaves_no_evidence(gate_run: GateRun) ->
     with pytest.raises(InfrastructureFailed, match="snapshot of its target was changed"):
         run_gate(judge, submit(run, "honest"))
     assert run.ledger.last("gate.failed") is None
+
+
+@pytest.mark.parametrize(("engine", "outcome", "last"), [("honest", "passed", "repeat"), ("exits", "failed", "boot")])
+def test_examining_a_tree_tells_all_and_records_nothing(
+    gate_run: GateRun, engine: str, outcome: str, last: str
+) -> None:
+    run = gate_run()
+    submitted = candidate_record(run.ledger, submit(run, engine))
+    assert submitted is not None
+    before, kept = len(run.ledger.records()), set(run.layout.artifacts.rglob("*"))
+    examined = examine(as_role(run, "human"), submitted.subject)
+    assert (examined.outcome, examined.stages[-1].name) == (outcome, last)
+    assert examined.coverage == ["boot", "checker", "numeric", "repeat", "served"] and not examined.not_applicable
+    assert f"== stage {last}: {outcome}" in examined.evidence and examined.seconds > 0
+    assert bool(examined.seeds) == (outcome == "passed")
+    assert len(run.ledger.records()) == before and set(run.layout.artifacts.rglob("*")) == kept
+    assert list(run.layout.scratch.iterdir()) == []
 
 
 def test_a_checker_may_say_no_with_an_exit_status(gate_run: GateRun) -> None:

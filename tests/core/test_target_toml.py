@@ -27,7 +27,11 @@ def test_the_smallest_target_is_valid(target_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('title = "', 'colour = "red"\ntitle = "', "colour is unknown (allowed here: benchmark, checker, interface"),
+        (
+            'title = "',
+            'colour = "red"\ntitle = "',
+            "colour is unknown (allowed here: baselines, benchmark, checker",
+        ),
         ("[launch]", "[launch]\nport = 1", "launch.port is unknown (allowed here: boot_timeout_s, command, health"),
         (
             'dtype = "float32"',
@@ -53,6 +57,71 @@ def test_a_mistake_is_told_by_its_place(target_folder: Path, old: str, new: str,
     assert told in refusal.value.message
     assert "pydantic" not in str(refusal.value)
     assert "http" not in str(refusal.value)
+
+
+BASELINE = '[baselines.{name}]\ntitle = "Batches"\nstrong = true\ncommand = ["{{python}}", "{script}"]\n\n'
+ALSO = '[[benchmark.also]]\nname = "ttft"\nmetric = "ttft_ms.p50"\nunit = "ms"\ndirection = "lower"\n\n'
+
+
+def with_baselines(folder: Path, *names: str, script: str = "{target}/serve.py") -> Path:
+    declared = "".join(BASELINE.format(name=name, script=script) for name in names)
+    return replaced(folder, "[checker]", f"{declared}[checker]")
+
+
+def test_a_target_may_declare_baselines_and_secondary_figures(target_folder: Path) -> None:
+    assert read_target(target_folder).strong_baseline is None
+    target = read_target(replaced(with_baselines(target_folder, "static-batch"), "[presets", f"{ALSO}[presets"))
+    assert target.strong_baseline == "static-batch"
+    assert target.baseline("static-batch").title == "Batches"
+    assert [figure.metric for figure in target.benchmark.also] == ["ttft_ms.p50"]
+    with pytest.raises(BadRequest, match="no baseline 'vllm'") as refusal:
+        target.baseline("vllm")
+    assert "static-batch" in refusal.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("one", "two"), "baselines: at most one can be the strong one"),
+        (("parent",), "baselines: parent is a name that measuring uses itself"),
+        (("Not-A-Name",), "string should match pattern"),
+    ],
+)
+def test_baselines_that_cannot_be_told_apart_are_refused(
+    target_folder: Path, names: tuple[str, ...], told: str
+) -> None:
+    with pytest.raises(BadRequest) as refusal:
+        read_target(with_baselines(target_folder, *names))
+    assert told in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("strong = true", "weak = true", "baselines.batch.weak is unknown (allowed here: command, strong, title)"),
+        ("{target}/serve.py", "{seed}", "{seed} is not offered"),
+        ('unit = "ms"\n', "", "benchmark.also.0.unit is missing"),
+        ('unit = "ms"\n', 'unit = "ms"\nnoise = 1\n', "benchmark.also.0.noise is unknown (allowed here: direction, me"),
+        (ALSO, ALSO * 2, "benchmark.also: two of them have the same name"),
+    ],
+)
+def test_a_mistake_in_a_baseline_or_secondary_figure_is_told_by_its_place(
+    target_folder: Path, old: str, new: str, told: str
+) -> None:
+    replaced(with_baselines(target_folder, "batch"), "[presets", f"{ALSO}[presets")
+    path = target_folder / "target.toml"
+    head, mark, tail = path.read_text().partition("[baselines.batch]")
+    assert old in tail
+    path.write_text(head + mark + tail.replace(old, new, 1))
+    with pytest.raises(BadRequest) as refusal:
+        read_target(target_folder)
+    assert told in refusal.value.message
+
+
+def test_a_baseline_whose_script_is_not_there_is_refused(target_folder: Path, tmp_path: Path) -> None:
+    with_baselines(target_folder, "batch", script="{target}/batch.py")
+    with pytest.raises(BadRequest, match=r"batch\.py"):
+        create_run(target_folder, "tiny", tmp_path, "0" * 64, tmp_path / "run")
 
 
 def test_a_model_id_needs_a_revision(target_folder: Path) -> None:

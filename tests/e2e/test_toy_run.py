@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,9 @@ import psutil
 import pytest
 
 from toy.fixtures import make_target
+from toy.kills import CANDIDATE, kill_one
 from toy.recorded import TURNS, write_recording
+from toy.waiting import await_job
 from vibeserve.core.audit import audit
 from vibeserve.core.rounds import best_attempt, rounds
 from vibeserve.core.run import Run, open_run
@@ -29,35 +30,29 @@ def vibeserve(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run whose driver and server were killed with SIGKILL in the first gate, then resumed to its end."""
+    """A run whose driver and server were killed with SIGKILL in the first gate, then resumed to its end.
+
+    On the way the candidate is killed while it is measured; that needs no resume.
+    """
     folder = tmp_path_factory.mktemp("e2e")
     target, root = make_target(folder / "target"), folder / "run"
     write_recording(target / "recorded" / "tiny")
     command = [sys.executable, "-c", MAIN, "run", str(target), "--run", str(root), "--json"]
     driver = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        await_gate_in_progress(root)
+        await_job(root, "run_gate")
     finally:
         killed = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children()]
         for process in killed:
             process.kill()
         driver.wait()
-    resumed = vibeserve("run", "--resume", str(root), "--json")
-    assert resumed.returncode == 0, resumed.stderr + resumed.stdout
-    assert json.loads(resumed.stdout)["audit_ok"]
+    resumed = subprocess.Popen([sys.executable, "-c", MAIN, "run", "--resume", str(root), "--json"], stdout=-1)
+    await_job(root, "measure")
+    kill_one(CANDIDATE)
+    summary = json.loads(resumed.communicate(timeout=TIMEOUT_S)[0])
+    assert resumed.returncode == 0, summary
+    assert summary["audit_ok"] and summary["notes"] == ["The recording holds 2 rounds, and all are played."]
     return open_run(root)
-
-
-def await_gate_in_progress(root: Path) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < deadline:
-        if (root / "run.db").exists() and open_run(root).ledger.last("candidate.submitted"):
-            run = open_run(root)
-            tables = {row["name"] for row in run.database.read("SELECT name FROM sqlite_master")}
-            if "jobs" in tables and run.database.read("SELECT 1 FROM jobs WHERE tool = 'run_gate'"):
-                return
-        time.sleep(0.05)
-    raise AssertionError("the first gate never began")
 
 
 def test_no_turn_is_repeated(finished: Run) -> None:
@@ -67,9 +62,12 @@ def test_no_turn_is_repeated(finished: Run) -> None:
         ]
 
 
-def test_the_killed_gate_counts_against_nobody(finished: Run) -> None:
+def test_the_killed_gate_and_measurement_count_against_nobody(finished: Run) -> None:
     lost = finished.ledger.records("infrastructure.failed")
-    assert [record.body["tool"] for record in lost] == ["run_gate"]
+    assert [(record.body["tool"], record.body.get("killed", False)) for record in lost] == [
+        ("run_gate", False),
+        ("measure", True),
+    ]
     assert len(finished.ledger.records(("gate.passed", "gate.failed", "gate.inconclusive"))) == 3
 
 

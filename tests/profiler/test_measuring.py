@@ -3,8 +3,8 @@
 import json
 
 import pytest
+from toy_benchmarks import BENCHMARK, EQUAL, HONEST, INSTANT, SEVEN, instant_with, records, sided, tree_of
 
-from toy.fixtures import HERE
 from vibeserve.core.errors import CandidateFailed, InfrastructureFailed, NotFound, Refused
 from vibeserve.core.evidence import candidate_record, evidence_on
 from vibeserve.lab.stand.coverage import coverage
@@ -13,15 +13,6 @@ from vibeserve.profiler.server import box
 
 pytestmark = pytest.mark.usefixtures("sandboxes_work")
 
-ENGINES = HERE / "engines"
-# Writes a figure at once, so that the protocol around it can be tested in seconds.
-INSTANT = """command = ["{python}", "-I", "-c", "import json,random,sys; json.dump(dict(headline=dict(\
-tokens_per_s=random.uniform(90, 110))), open(sys.argv[1], 'w'))", "{out}"]"""
-EQUAL = INSTANT.replace("random.uniform(90, 110)", "100")
-BENCHMARK = """command = ["{python}", "-I", "{target}/benchmark/benchmark.py", "--url", "{url}", "--model", \
-"{model}", "--seed", "{seed}", "--load", "{target}/benchmark/load_{preset}.json", "--out", "{out}"]"""
-
-HONEST = (ENGINES / "honest.py").read_text()
 WRONG_WHEN_SHARED = """
 import asyncio
 
@@ -58,44 +49,12 @@ class Engine:
 """
 
 
-# Says 7 for every token, by which a benchmark can tell the candidate from the reference.
-SEVEN = """
-class Engine:
-    def __init__(self, model):
-        pass
-
-    async def generate(self, prompt, limit, _stops):
-        for _ in range(limit):
-            yield 7
-"""
 FIGURE = "json.dump(dict(headline=dict(tokens_per_s=5)), open(sys.argv[1], 'w'))"
 UNSERVED = (
     "json.dump(dict(headline=dict(tokens_per_s=0, served=False, reason='it hangs ' + chr(27))), open(sys.argv[1], 'w'))"
 )
 UNENDING = "time.sleep(600)"
 SOON = ("relative_noise = 0.05\ntimeout_s = 30", "relative_noise = 0.05\ntimeout_s = 5")
-
-
-def sided(on_candidate: str, on_reference: str) -> tuple[str, str]:
-    """A benchmark that evaluates one expression against SEVEN and another one against the reference."""
-    code = (
-        "import json,sys,time,urllib.request as u; body = json.dumps(dict(prompt='a', max_tokens=1)).encode(); "
-        "said = u.urlopen(u.Request(sys.argv[2] + '/v1/completions', body)).read(); "
-        f"{on_candidate} if b'[7]' in said else {on_reference}"
-    )
-    return BENCHMARK, f'command = ["{{python}}", "-I", "-c", "{code}", "{{out}}", "{{url}}"]'
-
-
-def instant_with(code: str) -> tuple[str, str]:
-    return BENCHMARK, f'command = ["{{python}}", "-I", "-c", "{code}", "{{out}}"]'
-
-
-def records(run, kind):
-    return [record.body for record in run.ledger.records(kind)]
-
-
-def tree_of(run, candidate):
-    return candidate_record(run.ledger, candidate).body["tree"]
 
 
 @pytest.fixture

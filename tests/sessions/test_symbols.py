@@ -22,6 +22,7 @@ def symbols(run: Run) -> Symbols:
             "ratio": 4.56789,
             "ci95": [4.1, 5.0],
             "pairs": 4,
+            "also": [{"name": "ttft", "outcome": "better"}, {"name": "stall", "outcome": None}],
         }
         tx.append(ACTOR, "measurement.recorded", "tree", body)
     return Symbols(run.ledger)
@@ -44,6 +45,13 @@ def test_conclusions_follow_the_measurement(symbols: Symbols) -> None:
     assert symbols.resolve({"hypothesis": "$hypothesis", "status": "$finding"}) == {
         "hypothesis": "refuted",
         "status": "disproven",
+    }
+
+
+def test_a_conclusion_may_be_about_a_secondary_figure(symbols: Symbols) -> None:
+    assert symbols.resolve({"hypothesis": "$hypothesis.also.0", "status": "$finding.also.1"}) == {
+        "hypothesis": "supported",
+        "status": "inconclusive",
     }
 
 

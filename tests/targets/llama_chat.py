@@ -1,5 +1,6 @@
 """Runs the scripts of targets/llama-chat the way the servers run them."""
 
+import http.client
 import json
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,18 @@ def score(model: Path, sequences: list[dict[str, Any]], folder: Path) -> list[di
     return scores
 
 
-@contextmanager
-def reference(model: Path, log: Path) -> Iterator[str]:
+def reference(model: Path, log: Path) -> AbstractContextManager[str]:
     """The reference server over `model`; gives its URL once it is healthy."""
+    return serving("reference/serve.py", model, log)
+
+
+@contextmanager
+def serving(path: str, model: Path, log: Path) -> Iterator[str]:
+    """One of the target's servers over `model`; gives its URL once it is healthy."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-B", str(TARGET / "reference/serve.py"), "--port", str(port), "--model", str(model)]
+    command = [sys.executable, "-B", str(TARGET / path), "--port", str(port), "--model", str(model)]
     with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as server:
         try:
             url = f"http://127.0.0.1:{port}"
@@ -78,6 +84,13 @@ def stream(url: str, endpoint: str, body: dict[str, Any] | bytes) -> Iterator[di
                 assert line == b"data: [DONE]\n"
                 return
     raise AssertionError("the stream ended before [DONE]")
+
+
+def leave_at_once(url: str, body: dict[str, Any]) -> http.client.HTTPConnection:
+    """A request that is sent and not waited for."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"))
+    connection.request("POST", PATHS["completions"], json.dumps(greedy(body)), {"Content-Type": "application/json"})
+    return connection
 
 
 def greedy(body: dict[str, Any]) -> dict[str, Any]:

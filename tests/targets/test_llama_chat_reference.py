@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from llama_chat import finish_reasons, ids, post, refusal, score, stream, text
+from llama_chat import finish_reasons, ids, leave_at_once, post, refusal, score, stream, text
 
 HELLO = {"messages": [{"role": "user", "content": "Say hello to the river."}]}
 CODE = {"prompt": "def total(prices):\n    return"}
@@ -87,15 +87,3 @@ def test_clients_that_leave_take_their_work_with_them(reference_url):
         connection.close()
     # With the work of those who left, forty long answers would stand before this short one.
     assert seconds({"prompt": "b", "max_tokens": 1}) < 10 * one_long_s
-
-
-def leave_at_once(url, body):
-    """A request that is sent and not waited for."""
-    import http.client
-    import json
-
-    from llama_chat import greedy
-
-    connection = http.client.HTTPConnection(url.removeprefix("http://"))
-    connection.request("POST", "/v1/completions", json.dumps(greedy(body)), {"Content-Type": "application/json"})
-    return connection

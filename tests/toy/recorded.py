@@ -1,5 +1,6 @@
 """A recorded run of the toy target: a bug caught and mended, then a cache caught and discarded."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,12 @@ from vibeserve.sessions.recording import EditStep, RecordedTurn, Recording, writ
 Call = tuple[str, dict[str, Any]]
 
 
-def write_recording(folder: Path) -> Recording:
-    """Write the turns and edits into `folder`."""
+def write_recording(folder: Path, turns: Sequence[tuple[str, Sequence[Any]]] | None = None) -> Recording:
+    """Write the turns (TURNS unless others are given) and all edits into `folder`."""
     recording = Recording(folder)
     for engine in ("wrong_when_shared", "honest", "caches"):
         recording.save_edit(tree := candidate_tree(engine, folder / "draft" / engine), files(tree), [])
-    for role, steps in TURNS:
+    for role, steps in turns or TURNS:
         turn = {"role": role, "steps": [_step(step) for step in steps]}
         write_turn(
             recording.new_turn_path(RecordedTurn.model_validate(turn).as_role),
@@ -31,7 +32,7 @@ def files(folder: Path) -> list[str]:
 def _step(step: "Call | EditStep") -> dict[str, Any]:
     if isinstance(step, EditStep):
         return step.model_dump()
-    tool, arguments = step
+    tool, arguments = step[0], dict(step[1])
     expect = {"outcome": arguments.pop("expect")} if "expect" in arguments else {}
     return {"tool": tool, "arguments": arguments, "expect": expect}
 
@@ -53,6 +54,13 @@ def opened(title: str, hypothesis: str) -> tuple[str, list[Call]]:
         ("open_round", {"issue": "$issue", "hypothesis": hypothesis, "criteria": ["Better than its parent."]}),
     ]
 
+
+CLOSING = {
+    "decision": "discard",
+    "hypothesis": "untested",
+    "issue_status": "abandon",
+    "reason": "The target permits no reuse.",
+}
 
 TURNS: list[tuple[str, list[Any]]] = [
     opened("Serve requests side by side", "Taking requests together is faster than one by one."),
@@ -95,15 +103,7 @@ TURNS: list[tuple[str, list[Any]]] = [
     (
         "orchestrator",
         [
-            (
-                "close_round",
-                {
-                    "decision": "discard",
-                    "hypothesis": "untested",
-                    "issue_status": "abandon",
-                    "reason": "The target permits no reuse.",
-                },
-            ),
+            ("close_round", CLOSING),
             (
                 "record_direction",
                 {
@@ -117,3 +117,11 @@ TURNS: list[tuple[str, list[Any]]] = [
         ],
     ),
 ]
+
+SHORT: list[tuple[str, list[Any]]] = [
+    TURNS[0],
+    ("implementer", [EditStep(edit="002"), ("submit_candidate", {"note": "Side by side."})]),
+    judged("passed", "pass"),
+    ("orchestrator", [("close_round", CLOSING)]),
+]
+"""One honest candidate, gated and not measured."""

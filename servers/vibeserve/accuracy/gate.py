@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from vibeserve.accuracy.boot import boot
 from vibeserve.accuracy.checker import checker
@@ -11,7 +12,7 @@ from vibeserve.accuracy.repeat import repeat
 from vibeserve.accuracy.reports import GateReport, no_such_candidate, report
 from vibeserve.accuracy.stand import Stand, open_stand
 from vibeserve.core.artifacts import printable
-from vibeserve.core.errors import CandidateFailed, Refused, VibeServeError
+from vibeserve.core.errors import CandidateFailed, Refused, ServerKilled, VibeServeError
 from vibeserve.core.evidence import GATE_KINDS, candidate_record
 from vibeserve.core.ledger import Record
 from vibeserve.core.run import Run
@@ -20,6 +21,7 @@ from vibeserve.core.texts import fenced
 from vibeserve.lab.judging import Stage
 from vibeserve.lab.stand.coverage import coverage
 from vibeserve.lab.stand.inputs import require_unchanged
+from vibeserve.lab.stand.killed import forgiven_twice
 
 MAX_RERUNS = 2
 FEEDBACK_CHARACTERS = 1200
@@ -35,6 +37,25 @@ STAGES: tuple[tuple[str, StageFunction], ...] = (
 )
 
 
+@dataclass(frozen=True)
+class Examination:
+    """What the stages found on one tree. `outcome` is passed, failed or inconclusive; `evidence` is hostile text."""
+
+    tree: str
+    outcome: str
+    stages: list[Stage]
+    coverage: list[str]
+    not_applicable: list[str]
+    seconds: float
+    seeds: dict[str, int]
+    evidence: str
+
+    @property
+    def killed(self) -> bool:
+        """Whether it is inconclusive because the server died by SIGKILL, with no visible author."""
+        return any(stage.killed for stage in self.stages)
+
+
 def run_gate(session: Session, candidate: str) -> GateReport:
     """Gate a fresh checkout of a candidate's tree and record how it ended."""
     submitted = candidate_record(session.run.ledger, candidate)
@@ -42,6 +63,28 @@ def run_gate(session: Session, candidate: str) -> GateReport:
         raise no_such_candidate(candidate)
     tree = str(submitted.body["tree"])
     require_unsettled(session.run, tree)
+    examined = examine(session, tree)
+    body = {
+        "candidate": submitted.body["candidate"],
+        "round": submitted.body["round"],
+        "tree": tree,
+        "target_digest": session.run.target_digest,
+        "seconds": round(examined.seconds, 2),
+        "stages": [stage.model_dump(mode="json", exclude={"evidence"}) for stage in examined.stages],
+        "coverage": examined.coverage,
+        "not_applicable": examined.not_applicable,
+        "artifact": session.run.artifacts.put(examined.evidence, f"gate-{submitted.body['candidate']}.txt"),
+        "seeds": examined.seeds,
+        **({"killed": True} if examined.killed else {}),
+    }
+    return report(_record(session, tree, examined.outcome, body))
+
+
+def examine(session: Session, tree: str) -> Examination:
+    """Run all stages on a fresh checkout of `tree`, any tree of the run's repository. Nothing is recorded.
+
+    Raises InfrastructureFailed when target or model are not those of the run, or when the session was cancelled.
+    """
     require_unchanged(session)
     began = time.monotonic()
     with open_stand(session, tree) as stand:
@@ -49,19 +92,16 @@ def run_gate(session: Session, candidate: str) -> GateReport:
         evidence = _evidence(stand, stages)
     require_unchanged(session)
     covered = coverage(session.run)
-    body = {
-        "candidate": submitted.body["candidate"],
-        "round": submitted.body["round"],
-        "tree": tree,
-        "target_digest": session.run.target_digest,
-        "seconds": round(time.monotonic() - began, 2),
-        "stages": [stage.model_dump(mode="json", exclude={"evidence"}) for stage in stages],
-        "coverage": covered.applies,
-        "not_applicable": covered.not_applicable,
-        "artifact": session.run.artifacts.put(evidence, f"gate-{submitted.body['candidate']}.txt"),
-        "seeds": stand.seeds,
-    }
-    return report(_record(session, tree, outcome(stages), body))
+    return Examination(
+        tree=tree,
+        outcome=outcome(stages),
+        stages=stages,
+        coverage=covered.applies,
+        not_applicable=covered.not_applicable,
+        seconds=time.monotonic() - began,
+        seeds=stand.seeds,
+        evidence=evidence,
+    )
 
 
 def outcome(stages: Sequence[Stage]) -> str:
@@ -111,7 +151,8 @@ def _run_stages(stand: Stand) -> list[Stage]:
 def _attempt(stand: Stand, name: str, function: StageFunction) -> Stage:
     """One stage; a candidate's failure fails it, any other leaves it inconclusive and on record."""
     try:
-        stage = function(stand)
+        with forgiven_twice(stand.run, stand.tree):
+            stage = function(stand)
         return stage.model_copy(update={"feedback": stage.feedback[:FEEDBACK_CHARACTERS]})
     except CandidateFailed as error:
         stand.require_wanted()
@@ -119,7 +160,8 @@ def _attempt(stand: Stand, name: str, function: StageFunction) -> Stage:
     except VibeServeError as error:
         stand.require_wanted()
         said, evidence = str(error)[:FEEDBACK_CHARACTERS], str(getattr(error, "evidence", ""))
-        return Stage(name=name, status="inconclusive", feedback=said, evidence=evidence)
+        killed = isinstance(error, ServerKilled)
+        return Stage(name=name, status="inconclusive", feedback=said, evidence=evidence, killed=killed)
     except Exception as error:
         stand.require_wanted()  # closing the network under a stage that works breaks it in many ways
         return _broken(name, error)

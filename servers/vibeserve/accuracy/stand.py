@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vibeserve.core.disk import require_room
 from vibeserve.core.run import Run
 from vibeserve.core.session import Session
 from vibeserve.lab.isolation import Network
@@ -34,13 +35,14 @@ class Stand:
         return self.session.run
 
     def progress(self, message: str) -> None:
-        """Tell who waits; a cancelled session ends the gate here."""
+        """Tell who waits; a cancelled session or a full disk ends the gate here."""
         self.require_wanted()
         self.session.progress(message)
 
     def require_wanted(self) -> None:
-        """Raise InfrastructureFailed when the session was cancelled."""
+        """Raise InfrastructureFailed when the session was cancelled, DiskFull when nothing can be written any more."""
         require_wanted(self.session)
+        require_room(self.scratch)
 
     def start(self, dtype: str) -> Service:
         """Launch the candidate's fresh checkout; raises CandidateFailed when it does not get healthy."""

@@ -40,7 +40,9 @@ class LiveView:
         elif event.kind == "call" and event.result is not None:
             self._line(f"    {event.text}: ", _outcome(event.text, event.result))
         elif event.kind == "retry":
-            self._line("    [yellow]infrastructure failed, once more:[/yellow] ", event.text)
+            self._line("    [yellow]once more:[/yellow] ", event.text)
+        elif event.kind == "note":
+            self._console.print(event.text, markup=False)
         elif event.kind == "progress":
             self._progress(event)
 

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 import click
 from rich.console import Console
 
+from vibeserve.core.disk import as_disk_full
 from vibeserve.core.errors import BadRequest, InfrastructureFailed, NotFound, VibeServeError
 from vibeserve.core.run import Run, open_run
 from vibeserve.core.texts import fenced
@@ -55,9 +56,9 @@ def teaching(function: Callable[P, None]) -> Callable[P, None]:
 
 
 def _of_the_system(error: OSError) -> VibeServeError:
-    return InfrastructureFailed(
+    return as_disk_full(error, Path.cwd()) or InfrastructureFailed(
         f"The system refused: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}.",
-        "Mend that (free disk space, permissions), look with `vibeserve status`, then call again.",
+        "Mend that (permissions, what is missing), look with `vibeserve status`, then call again.",
     )
 
 

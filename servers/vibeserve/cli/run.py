@@ -13,7 +13,8 @@ from vibeserve.cli.status import show_rounds, summary
 from vibeserve.core.errors import BadRequest, Refused
 from vibeserve.core.run import Run
 from vibeserve.lab.trees.audit import audit_run
-from vibeserve.sessions.driver import Event, drive
+from vibeserve.profiler.environment import environment
+from vibeserve.sessions.driver import drive
 from vibeserve.sessions.recording import Recording
 from vibeserve.sessions.replay import ReplayClient
 
@@ -24,7 +25,11 @@ from vibeserve.sessions.replay import ReplayClient
 @model_option
 @root_option
 @click.option("--client", type=click.Choice(["replay"]), default="replay", help="Who plays the roles.")
-@click.option("--rounds", type=click.IntRange(min=1), help="Stop after this many rounds.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    help="How many rounds the run is to have, those already played included. Kept with the run.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with this run (path, id, or latest) where it stopped.")
 @json_option
 @teaching
@@ -47,7 +52,8 @@ def command(
         assert target is not None
         recording = recorded_in(target, preset)
         recording.turns()  # before anything is made: a preset without a recording is refused here
-        run = make_run(target, preset, model, root, {"client": client, "recording": str(recording.folder.resolve())})
+        settings = {"client": client, "recording": str(recording.folder.resolve()), "environment": environment()}
+        run = make_run(target, preset, model, root, settings | ({"rounds": rounds} if rounds else {}))
     play(run, rounds, as_json)
 
 
@@ -62,9 +68,10 @@ def play(run: Run, rounds: int | None, as_json: bool) -> None:
     """Drive the run to its end, with live progress for people and a JSON summary for programs."""
     replay = ReplayClient(own_recording(run))
     if as_json:
-        drive(run, replay, rounds, _silent)
+        notes: list[str] = []
+        drive(run, replay, rounds, lambda event: notes.append(event.text) if event.kind == "note" else None)
         outcome = audit_run(run)
-        print_json(summary(run) | {"audit_ok": outcome.ok})
+        print_json(summary(run) | {"audit_ok": outcome.ok, "notes": notes})
         sys.exit(0 if outcome.ok else 1)
     console().print(f"run [bold]{run.id}[/bold] in {run.layout.root}")
     with LiveView() as view:
@@ -92,7 +99,3 @@ def own_recording(run: Run) -> Recording:
         draft.rename(copy)
         draft.parent.rmdir()
     return Recording(copy)
-
-
-def _silent(_event: Event) -> None:
-    """Programs read the summary at the end."""

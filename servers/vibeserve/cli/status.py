@@ -18,6 +18,7 @@ from vibeserve.core.backlog import backlog
 from vibeserve.core.ledger import Record
 from vibeserve.core.rounds import Attempt, Round, best_attempt, rounds
 from vibeserve.core.run import Run, open_run
+from vibeserve.delivery.assurance import weakest_assurance
 
 
 @click.command("status")
@@ -47,22 +48,16 @@ def summary(run: Run) -> dict[str, Any]:
         "folder": str(run.layout.root),
         "target": run.target.name,
         "preset": run.preset_name,
-        "assurance": assurance(run),
+        "assurance": weakest_assurance(run.ledger),
         "rounds": [_round_json(item) for item in history],
         "best": {"candidate": best.candidate, "tree": best.tree, **_versus(best, "baseline")} if best else None,
     }
 
 
-def assurance(run: Run) -> str:
-    """The weakest assurance of any turn."""
-    weak = any(record.actor.assurance == "cooperative" for record in run.ledger.records())
-    return "cooperative" if weak else "isolated"
-
-
 def show_rounds(run: Run) -> None:
     """The table of rounds, and the best candidate beside the reference."""
     history, issues = rounds(run.ledger, run.target_digest), backlog(run.ledger)
-    table = Table(title=f"{run.id} · {run.target.title} · {run.preset_name} · {assurance(run)}", title_justify="left")
+    table = Table(title=f"{run.id} · {run.target.title} · {run.preset_name} · {weakest_assurance(run.ledger)}", title_justify="left")
     for name in ("round", "issue", "candidates and their gates", "against the parent", "decision"):
         table.add_column(name)
     for item in history:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vibeserve.core.disk import as_disk_full
 from vibeserve.core.errors import InfrastructureFailed
 
 BUSY_TIMEOUT_S = 30.0
@@ -94,9 +95,9 @@ class Database:
         except sqlite3.IntegrityError:
             raise
         except sqlite3.DatabaseError as error:
-            raise InfrastructureFailed(
+            raise as_disk_full(error, self.path.parent) or InfrastructureFailed(
                 f"The run's database {self.path.name} could not be used: {error}.",
-                "Nothing was written. Free disk space if it is full; restore the file from a copy if it is damaged.",
+                "Nothing was written. Call again; restore the file from a copy if it is damaged.",
             ) from error
 
 

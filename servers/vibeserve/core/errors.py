@@ -8,6 +8,8 @@
     ├── BudgetSpent            a limit of the role, turn or run is used up
     ├── CandidateFailed        the candidate is wrong; carries the evidence
     └── InfrastructureFailed   the machinery failed; never counted against a candidate
+        ├── DiskFull           a disk is full; nothing that is on record is lost
+        └── ServerKilled       a server died by SIGKILL with no visible author; of one tree forgiven twice
 
 Each carries one clear sentence and the next safe step. No next step ever destroys state.
 """
@@ -64,3 +66,11 @@ class InfrastructureFailed(VibeServeError):
     def __init__(self, message: str, next_step: str = "", evidence: str = "") -> None:
         super().__init__(message, next_step)
         self.evidence = evidence
+
+
+class DiskFull(InfrastructureFailed):
+    """A disk has no room left."""
+
+
+class ServerKilled(InfrastructureFailed):
+    """SIGKILL ended a server, and no limit of ours sent it: its author cannot be seen."""

@@ -63,6 +63,12 @@ def evidence_on(ledger: Ledger, tree: str, target_digest: str, before: int | Non
     )
 
 
+def times_killed(ledger: Ledger, tree: str, target_digest: str) -> int:
+    """How often the server of `tree` died by SIGKILL in a gate or a measurement, with no visible author."""
+    records = ledger.records(("gate.inconclusive", "infrastructure.failed"), tree)
+    return sum(record.body.get("killed", False) and record.body["target_digest"] == target_digest for record in records)
+
+
 def failed_stage(gate: Record | None) -> dict[str, Any] | None:
     """The stage at which a gate did not pass."""
     stages = gate.body["stages"] if gate else []

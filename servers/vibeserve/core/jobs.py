@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vibeserve.core import errors
+from vibeserve.core.disk import as_disk_full
 from vibeserve.core.errors import InfrastructureFailed, NotFound, VibeServeError
 from vibeserve.core.processes import is_alive, own_identity
 from vibeserve.core.roles import Role, system_actor
@@ -101,7 +102,7 @@ def _work(session: Session, number: int, work: Work) -> None:
     except VibeServeError as error:
         status, result = "failed", _error_json(error)
     except Exception as error:  # a defect of ours must end the job, not hang its waiter
-        failed = InfrastructureFailed(
+        failed = as_disk_full(error, session.run.layout.root) or InfrastructureFailed(
             f"The job broke: {type(error).__name__}: {error}.", "Call again; report this if it repeats."
         )
         status, result = "failed", _error_json(failed)

@@ -5,11 +5,12 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vibeserve.core.errors import BadRequest
+from vibeserve.core.explaining import explain
 
 
 def _ordered(span: tuple[int, int]) -> tuple[int, int]:
@@ -36,6 +37,7 @@ Command = Annotated[tuple[str, ...], Field(min_length=1)]
 ServerCommand = Annotated[Command, _offering("python", "port", "model", "dtype", "target")]
 ScoreCommand = Annotated[Command, _offering("python", "target", "model", "dtype", "preset", "in", "out")]
 JudgeCommand = Annotated[Command, _offering("python", "target", "url", "model", "dtype", "preset", "seed", "out")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 BuildCommand = Annotated[Command, _offering("python", "target", "out")]
 
 
@@ -63,6 +65,17 @@ class Reference(Strict):
     timeout_s: float = Field(300, gt=0)
 
 
+class Baseline(Strict):
+    """Another server of the target that candidates can be measured against.
+
+    `strong` marks the one that an honest effort with usual means gives: speed-ups over it are the ones to state.
+    """
+
+    title: str
+    command: ServerCommand
+    strong: bool = False
+
+
 class Checker(Strict):
     """The user's accuracy checker, any command that talks to {url} and writes JSON to {out}.
 
@@ -86,12 +99,30 @@ class Numeric(Strict):
     pool: str
 
 
+class SecondaryMetric(Strict):
+    """A figure that the benchmark writes beside its metric; `metric` is the dotted path to a positive number."""
+
+    name: str = Field(min_length=1, max_length=60)
+    metric: str
+    unit: str
+    direction: Literal["higher", "lower"]
+
+
+def _differently_named(metrics: tuple[SecondaryMetric, ...]) -> tuple[SecondaryMetric, ...]:
+    if len({metric.name for metric in metrics}) < len(metrics):
+        raise ValueError("two of them have the same name")
+    return metrics
+
+
+SecondaryMetrics = Annotated[tuple[SecondaryMetric, ...], Field(max_length=4), AfterValidator(_differently_named)]
+
+
 class Benchmark(Strict):
     """The user's benchmark, any command that loads {url} and writes JSON to {out}.
 
     Placeholders: {python} {target} {url} {model} {dtype} {seed} {out} {preset}. `metric` is the dotted path to a
     finite, positive number; `served: false` with a `reason` beside it says that the server did not serve.
-    `relative_noise` is the smallest relative change that counts.
+    `relative_noise` is the smallest relative change that counts. `also` are secondary figures of the same windows.
     """
 
     command: JudgeCommand
@@ -101,6 +132,7 @@ class Benchmark(Strict):
     pairs: int = Field(4, ge=2)
     relative_noise: float = Field(0.05, ge=0, lt=1)
     timeout_s: float = Field(300, gt=0)
+    also: SecondaryMetrics = ()
 
 
 class Preset(Strict):
@@ -108,6 +140,7 @@ class Preset(Strict):
 
     `recorded` names another preset whose recorded run this one plays; `pairs` replaces the benchmark's,
     `memory_gib` and `boot_timeout_s` the launch contract's, `timeout_s` those of reference, checker and benchmark.
+    `rounds` is how many rounds a run of this preset plays when nobody says otherwise.
     """
 
     dtype: str
@@ -116,6 +149,7 @@ class Preset(Strict):
     memory_gib: float | None = Field(None, gt=0)
     boot_timeout_s: float | None = Field(None, gt=0)
     timeout_s: float | None = Field(None, gt=0)
+    rounds: int | None = Field(None, ge=1)
     build: BuildCommand | None = None
     model_id: str | None = None
     revision: str | None = None
@@ -129,16 +163,29 @@ class Preset(Strict):
         return self
 
 
+def _told_apart(baselines: dict[str, Baseline]) -> dict[str, Baseline]:
+    taken = sorted({"parent", "baseline", "reference"} & set(baselines))
+    if taken:
+        raise ValueError(f"{taken[0]} is a name that measuring uses itself; choose another")
+    if sum(baseline.strong for baseline in baselines.values()) > 1:
+        raise ValueError("at most one can be the strong one")
+    return baselines
+
+
+Baselines = Annotated[dict[Name, Baseline], AfterValidator(_told_apart)]
+
+
 class Target(Strict):
     """A deployment target: model, hardware and workload, with what decides correctness and speed."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: Name
     title: str
     modality: Literal["text"]
     interface: Literal["openai"]
     reuse: Literal["none", "prefix"] = "none"
     launch: Launch
     reference: Reference
+    baselines: Baselines = {}
     checker: Checker
     numeric: Numeric
     benchmark: Benchmark
@@ -152,6 +199,18 @@ class Target(Strict):
                 f"Choose one of: {', '.join(sorted(self.presets))}.",
             )
         return self.presets[name]
+
+    def baseline(self, name: str) -> Baseline:
+        """The named baseline, or BadRequest with those there are."""
+        if name not in self.baselines:
+            there = ", ".join(sorted(self.baselines)) or "none"
+            raise BadRequest(f"Target {self.name} has no baseline {name[:60]!r}.", f"It declares: {there}.")
+        return self.baselines[name]
+
+    @property
+    def strong_baseline(self) -> str | None:
+        """The name of the strong baseline, None where the target declares none."""
+        return next((name for name, baseline in self.baselines.items() if baseline.strong), None)
 
 
 def read_target(folder: Path) -> Target:
@@ -180,7 +239,8 @@ def read_target(folder: Path) -> Target:
 def require_scripts(folder: Path, target: Target, preset: str) -> None:
     """BadRequest when a command names a file of the target, `{target}/…`, that is not there."""
     declared = (target.reference.command, target.reference.score, target.checker.command, target.benchmark.command)
-    commands = (*declared, target.preset(preset).build or ())
+    baselines = (baseline.command for baseline in target.baselines.values())
+    commands = (*declared, *baselines, target.preset(preset).build or ())
     for part in (part for command in commands for part in command):
         if part.startswith("{target}/"):
             path = folder / part.removeprefix("{target}/").replace("{preset}", preset)
@@ -215,35 +275,3 @@ def fill(command: tuple[str, ...], values: Mapping[str, object]) -> tuple[str, .
             f"The command {' '.join(command)!r} has a placeholder that is not offered here: {error}.",
             f"Use only {', '.join('{' + key + '}' for key in values)}.",
         ) from error
-
-
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """Validation errors as one sentence: where, what, and which keys are allowed there."""
-    return "; ".join(_explain_one(item, model) for item in error.errors(include_url=False, include_context=False)[:5])
-
-
-def _explain_one(item: Mapping[str, Any], model: type[BaseModel]) -> str:
-    where = ".".join(str(part) for part in item["loc"]) or "the whole"
-    if item["type"] == "extra_forbidden":
-        allowed = ", ".join(_fields_at(model, tuple(item["loc"][:-1])))
-        return f"{where} is unknown (allowed here: {allowed})"
-    if item["type"] == "missing":
-        return f"{where} is missing"
-    message = str(item["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message[:1].lower()}{message[1:]}"
-
-
-def _fields_at(model: type[BaseModel], location: tuple[object, ...]) -> list[str]:
-    """The field names of the model that stands at `location` inside `model`."""
-    current: Any = model
-    for part in location:
-        field = current.model_fields.get(str(part)) if _is_model(current) else None
-        if field is not None:
-            current = field.annotation
-            nested = [argument for argument in getattr(current, "__args__", ()) if _is_model(argument)]
-            current = nested[0] if nested else current
-    return sorted(current.model_fields) if _is_model(current) else []
-
-
-def _is_model(value: Any) -> TypeGuard[type[BaseModel]]:
-    return isinstance(value, type) and issubclass(value, BaseModel)

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from vibeserve.core import jobs
 from vibeserve.core.errors import BadRequest, Refused
+from vibeserve.core.explaining import explain
 from vibeserve.core.roles import EVERYONE, Role
 from vibeserve.core.session import Session
-from vibeserve.core.target import explain
 
 DEFAULT_WAIT_S = 40.0
 MAX_WAIT_S = 600.0

@@ -11,6 +11,7 @@ from fastmcp.tools import ToolResult
 from mcp.types import ToolAnnotations
 from pydantic import PrivateAttr
 
+from vibeserve.core.disk import as_disk_full
 from vibeserve.core.errors import InfrastructureFailed, VibeServeError
 from vibeserve.core.session import Session
 from vibeserve.core.texts import fenced
@@ -45,7 +46,8 @@ class BoundTool(McpTool):
         except VibeServeError as error:
             return failure(error)
         except Exception as error:
-            return failure(_defect(self._tool, error))
+            full = as_disk_full(error, self._session.run.layout.root)
+            return failure(full or _defect(self._tool, error))
         return ToolResult(content=json.dumps(content, ensure_ascii=False), structured_content=content)
 
     async def _in_thread(self, arguments: dict[str, Any]) -> dict[str, Any]:

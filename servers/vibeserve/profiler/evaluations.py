@@ -4,8 +4,8 @@ from vibeserve.core.errors import BadRequest, Refused
 from vibeserve.core.evidence import evidence_on
 from vibeserve.core.ledger import Record
 from vibeserve.core.session import Session
-from vibeserve.profiler.measuring import require_candidate
 from vibeserve.profiler.results import Evaluation, Trend, TrendRow
+from vibeserve.profiler.subjects import require_candidate
 
 SUMMARY_CHARACTERS = 2000
 LINE_CHARACTERS = 500

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from vibeserve.core.tools import Result
 
-Against = Literal["parent", "baseline"]
+Pair = tuple[float, float]
 Figures = dict[str, float | int | str]
 Outcome = Literal["better", "worse", "inconclusive"]
 
@@ -20,6 +20,25 @@ class Served(Result):
     feedback: str = ""
 
 
+class Also(Result):
+    """A secondary figure, from the same windows; the same words as in a measurement.
+
+    `values` are this measurement's pairs, the rest pools. `missing` says why there is none: then nothing else is set.
+    """
+
+    name: str
+    unit: str
+    direction: Literal["higher", "lower"]
+    value: float | None = None
+    against_value: float | None = None
+    ratio: float | None = None
+    ci95: tuple[float, float] | None = None
+    pairs: int | None = None
+    outcome: Outcome | None = None
+    values: list[Pair] = Field(default_factory=list)
+    missing: str | None = None
+
+
 class Measurement(Result):
     """One side against the other, in `unit`.
 
@@ -27,7 +46,8 @@ class Measurement(Result):
     `ratio`, `ci95`, `pairs` and `outcome` pool all `pooled` measurements of this tree against that one on
     this machine; `values` are this measurement's pairs (candidate, other). `coverage` names the stages that judge
     this target, `not_applicable` those that do not. `foreign_cores` is how many cores everything else on the
-    machine kept busy during its windows, on average: near 0 on a quiet machine.
+    machine kept busy during its windows, on average: near 0 on a quiet machine. `against` is parent, baseline or
+    the name of one of the target's baselines; `also` are the target's secondary figures.
     """
 
     measurement: str
@@ -35,7 +55,7 @@ class Measurement(Result):
     round: str
     tree: str
     target_digest: str
-    against: Against
+    against: str
     against_tree: str
     metric: str
     unit: str
@@ -47,7 +67,8 @@ class Measurement(Result):
     pairs: int
     pooled: int
     outcome: Outcome
-    values: list[tuple[float, float]]
+    values: list[Pair]
+    also: list[Also]
     seeds: list[int]
     served: Served
     coverage: list[str]
@@ -73,7 +94,7 @@ class TrendRow(Result):
     candidate: str
     measurement: str
     tree: str
-    against: Against
+    against: str
     ratio: float
     ci95: tuple[float, float]
     outcome: Outcome

@@ -7,7 +7,7 @@ from pydantic import Field
 from vibeserve.core.roles import EVALUATORS
 from vibeserve.core.session import Session
 from vibeserve.core.tools import Toolbox
-from vibeserve.profiler.results import Against, Evaluation, Measurement, Trend
+from vibeserve.profiler.results import Evaluation, Measurement, Trend
 
 box = Toolbox(
     "profiler",
@@ -24,8 +24,8 @@ def measure(
     session: Session,
     candidate: Candidate,
     against: Annotated[
-        Against,
-        Field(description="parent: the base of the candidate's round. baseline: the target's reference."),
+        str,
+        Field(description="parent (the round's base), baseline (the target's reference), or a baseline's name."),
     ] = "parent",
 ) -> Measurement:
     """Measure a candidate that passed the gate, in interleaved pairs of fresh load, minutes in all.

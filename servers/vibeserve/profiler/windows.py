@@ -106,7 +106,7 @@ def figure(document: dict[str, Any], path: str) -> tuple[float | None, str | Non
     holder = holder_of(document, path)
     void = str(holder["void"])[:REASON_CHARACTERS] if holder.get("void") else None
     value = holder.get(path.rpartition(".")[2])
-    if _is_figure(value):
+    if is_figure(value):
         return float(value), void
     if void:
         return None, void
@@ -117,7 +117,8 @@ def figure(document: dict[str, Any], path: str) -> tuple[float | None, str | Non
     )
 
 
-def _is_figure(value: Any) -> TypeGuard[int | float]:
+def is_figure(value: Any) -> TypeGuard[int | float]:
+    """Whether a benchmark's value is a finite number that is not negative."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and math.isfinite(value) and value >= 0
 

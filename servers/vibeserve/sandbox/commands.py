@@ -101,6 +101,8 @@ def _message(outcome: Outcome, words: tuple[str, ...]) -> str | None:
         return "It used more memory than a candidate may and was killed."
     if outcome.status == "output_limit":
         return "It printed more than is allowed and was killed."
+    if outcome.killed:
+        return "SIGKILL ended it, and by no limit of ours: it killed itself, or somebody did from outside."
     if outcome.exit_code == 127:
         return f"There is no such command in the sandbox: see stderr. It looked for {words[0]!r} or a part of it."
     return None

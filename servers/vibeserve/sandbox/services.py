@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterator
 from typing import Literal
 
-from vibeserve.core.errors import BadRequest, BudgetSpent, CandidateFailed, Conflict, NotFound
+from vibeserve.core.errors import BadRequest, BudgetSpent, CandidateFailed, Conflict, NotFound, ServerKilled
 from vibeserve.core.session import Session
 from vibeserve.core.target import fill
 from vibeserve.core.texts import fenced
@@ -163,6 +163,6 @@ def _state(started: StartedService) -> tuple[Literal["running", "ended", "stoppe
         return "stopped", None
     try:
         started.service.require_alive()
-    except CandidateFailed as error:
+    except (CandidateFailed, ServerKilled) as error:
         return "ended", error.message
     return "running", None

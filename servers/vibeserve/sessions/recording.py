@@ -12,8 +12,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vibeserve.core.errors import BadRequest, NotFound
+from vibeserve.core.explaining import explain
 from vibeserve.core.roles import Role
-from vibeserve.core.target import explain
 
 
 class _Strict(BaseModel):

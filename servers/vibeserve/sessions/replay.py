@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from vibeserve.core.errors import VibeServeError
+from vibeserve.core.errors import ServerKilled, VibeServeError
 from vibeserve.core.run import Run
 from vibeserve.core.tools import Tool
 from vibeserve.gateway.build import all_tools
@@ -14,6 +14,7 @@ from vibeserve.sessions.recording import CallStep, RecordedTurn, Recording
 from vibeserve.sessions.symbols import Symbols
 
 OnCall = Callable[[str, dict[str, Any]], None]
+OnRetry = Callable[[str], None]
 MAX_RERUNS = 2
 
 
@@ -38,7 +39,9 @@ class ReplayClient:
         """The recorded turns, in order."""
         return self._recording.turns()
 
-    async def play(self, run: Run, turn: RecordedTurn, session: str, connection: Connection, on_call: OnCall) -> int:
+    async def play(
+        self, run: Run, turn: RecordedTurn, session: str, connection: Connection, on_call: OnCall, on_retry: OnRetry
+    ) -> int:
         """Play one turn and return how many calls it made."""
         symbols, calls = Symbols(run.ledger), 0
         already = Counter(record.kind for record in run.ledger.records(session=session))
@@ -50,19 +53,17 @@ class ReplayClient:
             tool = self._tools[step.tool]
             if _consume(already, tool):
                 continue
-            result = await self._call(tool, step, symbols, connection)
+            result = await self._call(tool, step, symbols, connection, on_retry)
             symbols.learn(result)
             on_call(step.tool, result)
             calls += 1
         return calls
 
-    async def _call(self, tool: Tool, step: CallStep, symbols: Symbols, connection: Connection) -> dict[str, Any]:
-        arguments = symbols.resolve(step.arguments)
-        result = await connection.call(tool.name, arguments, tool.long_running)
-        for _ in range(MAX_RERUNS):
-            if "gate" not in result or result["outcome"] != "inconclusive":
-                break
-            result = await connection.call(tool.name, arguments, tool.long_running)
+    async def _call(
+        self, tool: Tool, step: CallStep, symbols: Symbols, connection: Connection, on_retry: OnRetry
+    ) -> dict[str, Any]:
+        """The result, which must be as recorded where the recording says so."""
+        result = await _decided(tool, symbols.resolve(step.arguments), connection, on_retry)
         for field, expected in step.expect.items():
             if result.get(field) != expected:
                 raise Diverged(
@@ -70,6 +71,20 @@ class ReplayClient:
                     "Look at it with `vibeserve show`; nothing is lost, and --resume goes on from here.",
                 )
         return result
+
+
+async def _decided(tool: Tool, arguments: dict[str, Any], connection: Connection, on_retry: OnRetry) -> dict[str, Any]:
+    """The result of a call, which is made again while it decides nothing: a gate that is inconclusive, a kill."""
+    for _ in range(MAX_RERUNS):
+        try:
+            result = await connection.call(tool.name, arguments, tool.long_running)
+        except ServerKilled as error:
+            on_retry(error.message)
+            continue
+        if "gate" not in result or result["outcome"] != "inconclusive":
+            return result
+        on_retry(f"{result['gate']} was inconclusive: {result['stages'][-1]['feedback']}")
+    return await connection.call(tool.name, arguments, tool.long_running)
 
 
 def _consume(already: Counter[str], tool: Tool) -> bool:

@@ -2,8 +2,8 @@
 
 `$KIND` is the newest of its kind in the run's ledger, `$KIND_2` the second one ever; `$version` is the version that
 the turn last read. `$hypothesis` and `$finding` are what the newest measurement against the parent says of a hypothesis
-or a direction that promises a gain. Numbers inside texts are shortened to three significant digits. Every figure and
-conclusion that a replay states is therefore its own.
+or a direction that promises a gain; `$hypothesis.also.0` is what its first secondary figure says. Numbers inside texts
+are shortened to three significant digits. Every figure and conclusion that a replay states is therefore its own.
 """
 
 import re
@@ -30,6 +30,7 @@ CONCLUSIONS = {
     "$finding": {"better": "proven", "worse": "disproven", "inconclusive": "inconclusive"},
 }
 
+_CONCLUSION = re.compile(r"^(\$hypothesis|\$finding)(?:\.also\.(\d+))?$")
 _WHOLE = re.compile(r"^\$([a-z]+)(?:_(\d+))?$")
 _INSIDE = re.compile(r"\$\{([a-z]+)(?:_(\d+))?((?:\.\w+)*)\}")
 
@@ -56,12 +57,19 @@ class Symbols:
     def _resolved_text(self, value: str) -> Any:
         if value == "$version":
             return self._version
-        if value in CONCLUSIONS:
-            return CONCLUSIONS[value][self._against_parent().body["outcome"]]
+        conclusion = _CONCLUSION.match(value)
+        if conclusion:
+            return CONCLUSIONS[conclusion[1]][self._outcome(conclusion[2])]
         whole = _WHOLE.match(value)
         if whole and whole[1] in KINDS:
             return self._record(whole[1], whole[2]).body[KINDS[whole[1]][1]]
         return _INSIDE.sub(lambda found: self._field(found[1], found[2], found[3]), value)
+
+    def _outcome(self, secondary: str | None) -> str:
+        """What the newest measurement against the parent says, or one of its secondary figures."""
+        body = self._against_parent().body
+        found = body if secondary is None else body["also"][int(secondary)]
+        return str(found["outcome"] or "inconclusive")  # a figure that is missing says nothing
 
     def _against_parent(self) -> Record:
         """The newest measurement against the parent: a round's hypothesis is about what it adds."""

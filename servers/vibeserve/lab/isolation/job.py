@@ -1,5 +1,6 @@
 """What a sandbox is asked to do, and what came of it."""
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,3 +64,8 @@ class Outcome:
     def ok(self) -> bool:
         """Whether the command ended by itself with exit code 0."""
         return self.status == "exited" and self.exit_code == 0
+
+    @property
+    def killed(self) -> bool:
+        """Whether SIGKILL ended the command though no limit of ours was passed: by whom cannot be seen."""
+        return self.status == "exited" and self.exit_code == 128 + signal.SIGKILL

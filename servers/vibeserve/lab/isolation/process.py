@@ -30,6 +30,7 @@ class Process:
         self._supervisor = supervisor
         self._log_path = log_path
         self._exit: Outcome | None = None
+        self._lost: InfrastructureFailed | None = None
         self._lock = threading.RLock()
         self.pid = pid  # host pid of the process that all of the sandbox is below
 
@@ -39,7 +40,10 @@ class Process:
 
     @property
     def exit(self) -> Outcome | None:
-        """How it ended; None while it runs. One that we had to kill reads as "cancelled"."""
+        """How it ended; None while it runs. One that we had to kill reads as "cancelled".
+
+        Raises InfrastructureFailed, each time, when the sandbox itself was killed from outside.
+        """
         return self._wait(0)
 
     def wait(self, timeout_s: float) -> Outcome | None:
@@ -53,12 +57,21 @@ class Process:
 
     def _wait(self, timeout_s: float) -> Outcome | None:
         with self._lock:
+            if self._lost:
+                raise self._lost
             if self._exit is None:
-                event = self._supervisor.event(timeout_s)
+                event = self._event(timeout_s)
                 if event:
                     self._exit = outcome_of(event)
                     self._supervisor.end()
             return self._exit
+
+    def _event(self, timeout_s: float) -> dict[str, Any] | None:
+        try:
+            return self._supervisor.event(timeout_s)
+        except InfrastructureFailed as error:
+            self._lost = error
+            raise
 
     def pids(self) -> list[int]:
         """Host pids of every process in the sandbox; empty once it has ended."""
@@ -91,6 +104,14 @@ class Process:
 
     def stop(self, grace_s: float = 1.0) -> Outcome:
         """Ask its processes to end (SIGTERM), kill what is left after `grace_s`; all are dead on return."""
+        try:
+            return self._stop(grace_s)
+        except InfrastructureFailed:
+            if not self._lost:
+                raise
+            return self._stop_lost()
+
+    def _stop(self, grace_s: float) -> Outcome:
         if grace_s > 0 and self.running():
             proctree.send(self.pids(), signal.SIGTERM)
             self.thaw()
@@ -101,3 +122,10 @@ class Process:
             self._supervisor.end()
             raise InfrastructureFailed("The sandbox did not stop in time.", "Its processes were killed.")
         return outcome
+
+    def _stop_lost(self) -> Outcome:
+        """What a killed supervisor left is killed by the kernel, which takes a moment."""
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        while proctree.descendants(self.pid) and time.monotonic() < deadline:
+            time.sleep(_WAIT_SLICE_S)
+        return Outcome("cancelled", None, self.log(), "", 0.0, 0.0)

@@ -115,6 +115,12 @@ def _readable(fd: int, timeout_s: float) -> bool:
 _RETRY = "Try again; `vibeserve doctor` says what this machine lacks."
 
 _MACHINE_CAUSES = (
+    (
+        ("No space left on device",),
+        "A disk is full, so the sandbox could not go on.",
+        "Free disk space, then call again.",
+    ),
+    (("killed by signal",), "The sandbox was killed from outside.", "Call again: this counts against nobody."),
     (("Unknown option",), "This bubblewrap is too old.", "Install bubblewrap 0.8 or newer."),
     (
         ("No permissions to create", "setting up uid map", "Creating new namespace failed"),

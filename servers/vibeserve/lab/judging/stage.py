@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Status = Literal["passed", "failed", "inconclusive", "not_applicable"]
 
@@ -11,7 +11,7 @@ class Stage(BaseModel):
     """Measured numbers beside their thresholds.
 
     `feedback` helps an honest implementer and reveals no hidden prompt, seed or expected answer;
-    `evidence` is for the record and may hold more.
+    `evidence` is for the record and may hold more. `killed`: the server died by SIGKILL with no visible author.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -22,6 +22,7 @@ class Stage(BaseModel):
     threshold: dict[str, float | int | str] = {}
     feedback: str = ""
     evidence: str = ""
+    killed: bool = Field(default=False, exclude=True)
 
     @property
     def passed(self) -> bool:

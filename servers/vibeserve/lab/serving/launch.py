@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vibeserve.core.errors import BadRequest, CandidateFailed, InfrastructureFailed
+from vibeserve.core.errors import BadRequest, CandidateFailed, InfrastructureFailed, ServerKilled, VibeServeError
 from vibeserve.lab.isolation import Job, Limits, Mount, Network, Outcome, Process, python_runtime, start
 
 from .sockets import listeners, socket_inodes
@@ -17,6 +17,7 @@ MODEL_AT = "/model"
 
 _POLL_S = 0.03
 _PROBE_TIMEOUT_S = 1.0
+_DEATH_REPORT_S = 5.0  # how long after its sockets a dead server may still count as running
 _LOG_TAIL_BYTES = 4000
 _SERVICE_LIMITS = Limits(wall_s=24 * 3600, processes=4096)
 
@@ -39,10 +40,11 @@ class LaunchSpec:
 class Service:
     """A healthy server that owns its port."""
 
-    def __init__(self, process: Process, url: str, boot_s: float) -> None:
+    def __init__(self, process: Process, network: Network, port: int) -> None:
         self.process = process
-        self.url = url  # inside its network
-        self.boot_s = boot_s
+        self.url = f"http://127.0.0.1:{port}"  # inside its network
+        self.boot_s = 0.0
+        self._network, self._port = network, port
 
     def freeze(self) -> None:
         """Stop all its processes where they are."""
@@ -61,12 +63,24 @@ class Service:
         return self.process.log()[-_LOG_TAIL_BYTES:]
 
     def require_alive(self) -> None:
-        """Raise CandidateFailed with how it ended and its log tail, if it has ended."""
+        """Raise ServerKilled or CandidateFailed with how it ended and its log tail, if it has ended."""
         outcome = self.process.exit
+        if outcome is None and not listeners(self._network.holder_pid, self._port):
+            outcome = self.process.wait(_DEATH_REPORT_S)  # its clients saw it go before we were told
         if outcome:
-            raise CandidateFailed(
-                f"The server died: {_describe_end(outcome)}.", "Read its log.", evidence=self.log_tail()
+            raise self.death(outcome, "The server died")
+
+    def death(self, outcome: Outcome, what: str) -> VibeServeError:
+        """What its end means: ServerKilled when SIGKILL came and no limit was passed, else CandidateFailed."""
+        if outcome.killed:
+            return ServerKilled(
+                f"{what}: it was killed (SIGKILL), and by no limit of ours.",
+                "Call again: this counts against nobody unless it repeats.",
+                evidence=self.log_tail(),
             )
+        return CandidateFailed(
+            f"{what}: {_describe_end(outcome)}.", "Read its log and run it in the sandbox.", evidence=self.log_tail()
+        )
 
 
 def launch(
@@ -84,7 +98,8 @@ def launch(
     """Start the server of `root` (at /workspace) over `model` (read-only at /model); wait for health.
 
     Raises CandidateFailed when it dies, never gets healthy, or another process owns the port, each with the
-    log tail; InfrastructureFailed when the port is taken beforehand or the sandbox fails.
+    log tail; ServerKilled when it is killed; InfrastructureFailed when the port is taken beforehand or the
+    sandbox fails.
     """
     if listeners(network.holder_pid, port):
         raise InfrastructureFailed(f"Port {port} is already taken in this network.", "Stop what listens there.")
@@ -99,7 +114,7 @@ def launch(
     job = Job(_filled(spec.command, values), shown, cwd=WORKSPACE_AT, env=spec.env, limits=spec.limits)
     process = start(job, network=network, log_path=log_path)
     began = time.monotonic()
-    service = Service(process, f"http://127.0.0.1:{port}", 0.0)
+    service = Service(process, network, port)
     try:
         _await_health(service, spec, network, port, began + spec.boot_timeout_s)
         service.boot_s = time.monotonic() - began
@@ -126,11 +141,7 @@ def _await_health(service: Service, spec: LaunchSpec, network: Network, port: in
     while True:
         outcome = service.process.exit
         if outcome:
-            raise CandidateFailed(
-                f"The server ended before it was healthy: {_describe_end(outcome)}.",
-                "Read its log and run it in the sandbox.",
-                evidence=service.log_tail(),
-            )
+            raise service.death(outcome, "The server ended before it was healthy")
         status = network.probe(port, spec.health_path, _PROBE_TIMEOUT_S)
         if status is not None and 200 <= status < 300:
             return

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vibeserve.core.disk import disk_full, is_full, says_full
 from vibeserve.core.errors import InfrastructureFailed
 
 GIT_TIMEOUT_S = 60.0
@@ -41,8 +42,13 @@ class BareGit:
     path: Path
 
     def run(self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> bytes:
-        """The standard output of `git <arguments>`; InfrastructureFailed when it fails or takes too long."""
+        """The standard output of `git <arguments>`.
+
+        Raises DiskFull where that is why it fails, else InfrastructureFailed; so too when it takes too long.
+        """
         status, output, complaint = self.attempt(*arguments, stdin=stdin, environment=environment)
+        if status != 0 and (says_full(complaint) or is_full(self.path)):
+            raise disk_full(self.path)
         if status != 0:
             raise InfrastructureFailed(
                 f"git {arguments[0]} failed on {self.path.name} (exit status {status}).",

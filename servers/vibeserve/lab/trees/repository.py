@@ -4,11 +4,12 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from vibeserve.core.disk import as_disk_full
 from vibeserve.core.errors import BadRequest, InfrastructureFailed, NotFound, Refused
 from vibeserve.core.locks import exclusive
 from vibeserve.lab.trees.git import GIT_TIMEOUT_S, BareGit
@@ -78,6 +79,21 @@ class Repository:
             files.append(TreeFile(path, mode, blob, int(size)))
         return sorted(files, key=lambda file: file.path)
 
+    def read(self, blob: str) -> bytes:
+        """The bytes of a blob that `files` named."""
+        return self.git.run("cat-file", "blob", blob)
+
+    def write(self, content: bytes) -> str:
+        """The id of a blob with these bytes, which is stored; no tree holds on to it yet."""
+        return self.git.run("hash-object", "-w", "--no-filters", "--stdin", stdin=content).decode().strip()
+
+    def tree_of(self, entries: Iterable[tuple[str, str, str]]) -> str:
+        """The tree of (mode, blob, path) entries whose blobs are here; it is kept."""
+        with self._private_folder() as private:
+            tree = self._index_tree(entries, private / "index")
+        self.keep(tree)
+        return tree
+
     def empty_tree(self) -> str:
         """The id of the tree that holds nothing."""
         tree = self.git.run("mktree").decode().strip()
@@ -126,7 +142,13 @@ class Repository:
         """Write the staged bytes as blobs, without any filter, and the tree over them."""
         paths = "".join(f"{entry.staged}\n" for entry in entries).encode()
         blobs = self.git.run("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=paths).decode().split()
-        lines = (f"{entry.mode} {blob}\t{entry.path}\0" for entry, blob in zip(entries, blobs, strict=True))
+        return self._index_tree(
+            ((entry.mode, blob, entry.path) for entry, blob in zip(entries, blobs, strict=True)), index
+        )
+
+    def _index_tree(self, entries: Iterable[tuple[str, str, str]], index: Path) -> str:
+        """The tree over (mode, blob, path) entries, made through an index of its own."""
+        lines = (f"{mode} {blob}\t{path}\0" for mode, blob, path in entries)
         environment = {"GIT_INDEX_FILE": str(index)}
         status, _, complaint = self.git.attempt(
             "update-index", "-z", "--index-info", stdin="".join(lines).encode(), environment=environment
@@ -146,17 +168,16 @@ class Repository:
         """Make the repository aside and move it into place, so that it is never seen half made."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".repository-", dir=self.path.parent))
-        BareGit(draft).run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(draft))
-        (draft / "info").mkdir()
-        (draft / "info" / "attributes").write_text(_ATTRIBUTES)
         try:
+            BareGit(draft).run("init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(draft))
+            (draft / "info").mkdir()
+            (draft / "info" / "attributes").write_text(_ATTRIBUTES)
             draft.rename(self.path)
-        except OSError as error:
+        except (OSError, InfrastructureFailed) as error:
             shutil.rmtree(draft)
-            if not self.path.is_dir():
-                raise InfrastructureFailed(
-                    f"The repository {self.path.name} could not be made: {error}.",
-                    "Check the disk, call again.",
+            if not self.path.is_dir():  # else another process was faster
+                raise as_disk_full(error, self.path.parent) or InfrastructureFailed(
+                    f"The repository {self.path.name} could not be made: {error}", "Call again."
                 ) from error
 
     @contextmanager

@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vibeserve.core.disk import as_disk_full
 from vibeserve.core.errors import Refused
 
 FILE, PROGRAM, LINK = "100644", "100755", "120000"
@@ -72,7 +73,7 @@ class Walk:
             try:
                 self._entry(directory, name, path, depth)
             except OSError as error:
-                raise _unreadable(path, error) from error
+                raise as_disk_full(error, self.staging) or _unreadable(path, error) from error
 
     def _entry(self, directory: int, name: str, path: str, depth: int) -> None:
         mode = os.lstat(name, dir_fd=directory).st_mode

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from vibeserve.core.disk import as_disk_full
 from vibeserve.core.errors import InfrastructureFailed, Refused
 from vibeserve.core.folders import make_writable, remove_folder
 from vibeserve.core.locks import exclusive
@@ -136,9 +137,9 @@ def _reset(run: Run, round_id: str, tree: str) -> None:
         for entry in private.iterdir():
             entry.rename(run.layout.workspace / entry.name)
     except OSError as error:
-        raise InfrastructureFailed(
+        raise as_disk_full(error, run.layout.root) or InfrastructureFailed(
             f"The workspace could not be reset: {error}.",
-            "Stop what writes there, check the disk, then call again: the reset is then repeated.",
+            "Stop what writes there, then call again: the reset is then repeated.",
         ) from error
     finally:
         remove_folder(private)

@@ -1,0 +1,1 @@
+"""`vibeserve export`: the best checkpoint as a folder that starts and can be checked."""

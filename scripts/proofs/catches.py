@@ -8,6 +8,7 @@ from proofs.recorded import TARGET
 from proofs.report import Report
 from vibeserve.accuracy.gate import run_gate
 from vibeserve.accuracy.reports import GateReport
+from vibeserve.core.folders import remove_folder
 from vibeserve.core.roles import Actor, Role
 from vibeserve.core.run import Run, create_run
 from vibeserve.core.session import Session
@@ -25,6 +26,8 @@ EXPECTED = {
     "007": ("passed", None),
 }
 """Edit of the recording → how its gate must end, and at which stage: those of the first three rounds, and the best."""
+DISCARDED = {"004"}
+"""Edits that the later ones do not build on."""
 
 
 def prove(report: Report) -> None:
@@ -46,17 +49,22 @@ def _gate_all(root: Path) -> list[tuple[str, GateReport]]:
     model = prepare_model(TARGET, target, "tiny")
     run = create_run(TARGET, "tiny", model.path, model.digest, root)
     session = Session(run, Actor(Role.HUMAN, "catches", client="proof"))
-    gates, recording = [], Recording(TARGET / "recorded" / "tiny")
-    for step in _edits(recording):
-        recording.apply(step, run.layout.workspace)
-        if step.edit in EXPECTED:
-            gates.append((step.edit, run_gate(session, _submit(run, f"C{len(gates) + 1}"))))
+    gates = []
+    for number, edit in enumerate(EXPECTED, start=1):
+        _restore(run.layout.workspace, edit)
+        gates.append((edit, run_gate(session, _submit(run, f"C{number}"))))
     session.close()
     return gates
 
 
-def _edits(recording: Recording) -> list[EditStep]:
-    return [step for turn in recording.turns() for step in turn.steps if isinstance(step, EditStep)]
+def _restore(workspace: Path, last: str) -> None:
+    """The workspace as it stood after the edit `last` of the recording."""
+    recording = Recording(TARGET / "recorded" / "tiny")
+    remove_folder(workspace)
+    workspace.mkdir()
+    for step in (step for turn in recording.turns() for step in turn.steps):
+        if isinstance(step, EditStep) and step.edit <= last and (step.edit == last or step.edit not in DISCARDED):
+            recording.apply(step, workspace)
 
 
 def _submit(run: Run, candidate: str) -> str:

@@ -96,6 +96,8 @@ def test_every_error_is_in_the_one_tree() -> None:
         "BudgetSpent",
         "CandidateFailed",
         "InfrastructureFailed",
+        "DiskFull",
+        "ServerKilled",
     }
     error = CandidateFailed("It crashed.", "Look at the log.", "segmentation fault")
     assert (error.kind, str(error), error.evidence) == (

@@ -95,6 +95,12 @@ def test_a_command_that_hangs_is_killed_with_all_it_started(work_run: Run, open_
     assert beat.read_text() == stopped
 
 
+def test_a_command_that_sigkill_ended_is_told(open_session: OpenSession) -> None:
+    ended = run_command(open_session("implementer"), ["sh", "-c", "kill -9 $$"], 30)
+    assert (ended.status, ended.exit_code) == ("exited", 137)
+    assert "by no limit of ours" in (ended.message or "")
+
+
 def test_a_missing_command_is_told(open_session: OpenSession) -> None:
     session = open_session("implementer")
     for command in ("no-such-thing --now", ["no-such-thing"]):

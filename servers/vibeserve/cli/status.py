@@ -57,7 +57,8 @@ def summary(run: Run) -> dict[str, Any]:
 def show_rounds(run: Run) -> None:
     """The table of rounds, and the best candidate beside the reference."""
     history, issues = rounds(run.ledger, run.target_digest), backlog(run.ledger)
-    table = Table(title=f"{run.id} · {run.target.title} · {run.preset_name} · {weakest_assurance(run.ledger)}", title_justify="left")
+    named = (run.id, run.target.title, run.preset_name, weakest_assurance(run.ledger))
+    table = Table(title=" · ".join(named), title_justify="left")
     for name in ("round", "issue", "candidates and their gates", "against the parent", "decision"):
         table.add_column(name)
     for item in history:

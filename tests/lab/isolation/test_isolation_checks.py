@@ -59,6 +59,11 @@ def test_an_unknown_cause_is_quoted() -> None:
     assert failure.kind == "InfrastructureFailed"
 
 
+def test_a_sandbox_that_was_killed_and_a_full_disk_are_told() -> None:
+    assert "killed from outside" in explain("bwrap: killed by signal 9").message
+    assert "disk is full" in explain("[Errno 28] No space left on device").message
+
+
 def test_the_package_is_seen_only_where_it_is_mounted() -> None:
     command = (sys.executable, "-I", "-c", "import vibeserve.lab.isolation.job as job; print(job.__file__)")
     assert not run(Job(command, python_runtime())).ok

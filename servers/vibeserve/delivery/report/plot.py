@@ -6,8 +6,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vibeserve.delivery.report import panels
 from vibeserve.delivery.facts import Report
+from vibeserve.delivery.report import panels
 from vibeserve.delivery.wording import short, with_interval
 
 if TYPE_CHECKING:

@@ -115,11 +115,6 @@ def _readable(fd: int, timeout_s: float) -> bool:
 _RETRY = "Try again; `vibeserve doctor` says what this machine lacks."
 
 _MACHINE_CAUSES = (
-    (
-        ("No space left on device",),
-        "A disk is full, so the sandbox could not go on.",
-        "Free disk space, then call again.",
-    ),
     (("killed by signal",), "The sandbox was killed from outside.", "Call again: this counts against nobody."),
     (("Unknown option",), "This bubblewrap is too old.", "Install bubblewrap 0.8 or newer."),
     (
@@ -139,6 +134,8 @@ _MACHINE_CAUSES = (
         "This container hides parts of /proc, so no new one can be mounted.",
         "Start it with an unmasked /proc (Docker: --security-opt systempaths=unconfined).",
     ),
+    # Last, because the kernel says the same of a namespace too many.
+    (("No space left on device",), "A disk is full, so the sandbox could not go on.", "Free disk space, call again."),
 )
 _JOB_CAUSES = (
     ("Argument list too long", "The command is too long.", "Put its content into a file that is mounted."),

@@ -1,14 +1,12 @@
 """Runs jobs one after the other, between the turns of the event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 
 from job import Job
 from model import Llama
 
 # Turns of the event loop between two steps: enough for a new request to be read and tokens to be sent.
-LOOP_TURNS = 6
+LOOP_TURNS = 2
 
 
 class Engine:
@@ -19,21 +17,11 @@ class Engine:
         self._waiting: asyncio.Queue[Job] = asyncio.Queue()
 
     def submit(self, job: Job) -> None:
-        """Queue a job; its tokens appear in `job.tokens`."""
+        """Queue a job; its tokens go to its sink."""
         self._waiting.put_nowait(job)
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Work in the background while the context is open."""
-        task = asyncio.create_task(self._run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Work for as long as the server lives."""
         while True:
             await self._answer(await self._waiting.get())
 

@@ -1,12 +1,12 @@
 """Entry point: python serve.py --port PORT --model DIR --dtype float32."""
 
 import argparse
+import asyncio
 from pathlib import Path
 
 import torch
-import uvicorn
-from api import application
 from engine import Engine
+from front import Front
 from model import Llama
 from text import Text
 from weights import Config, load_weights
@@ -25,8 +25,7 @@ def main() -> None:
     config = Config.read(arguments.model)
     weights = load_weights(arguments.model, getattr(torch, arguments.dtype), device)
     engine = Engine(Llama(config, weights))
-    app = application(engine, Text(arguments.model, config))
-    uvicorn.run(app, host="127.0.0.1", port=arguments.port, log_level="warning", access_log=False)
+    asyncio.run(Front(engine, Text(arguments.model, config)).serve(arguments.port))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Text to prompt ids, and answer ids back to text that never splits a character."""
 
+import codecs
 import json
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,6 @@ from typing import Any
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 from weights import Config
-
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class Text:
@@ -18,6 +17,7 @@ class Text:
         self.context = config.context
         self.eos_ids = config.eos_ids
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._pieces = pieces(self._tokenizer)
         settings = json.loads((folder / "tokenizer_config.json").read_text())
         self._begin = settings.get("bos_token", "")
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
@@ -34,23 +34,35 @@ class Text:
 
     def detokenizer(self) -> "Detokenizer":
         """A fresh one for one answer."""
-        return Detokenizer(self._tokenizer)
+        return Detokenizer(self._pieces)
 
 
 class Detokenizer:
-    """Turns the ids of one answer into text, piece by piece."""
+    """Turns the ids of one answer into text: each id's bytes through an incremental UTF-8 decoder."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._ids: list[int] = []
-        self._sent = 0
+    def __init__(self, pieces: dict[int, bytes]) -> None:
+        self._pieces = pieces
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def push(self, token: int, *, last: bool) -> str:
         """The text that `token` adds; bytes that may yet become a character wait for the next token."""
-        self._ids.append(token)
-        text = self._tokenizer.decode(self._ids, skip_special_tokens=True)
-        if not last:
-            text = text.rstrip(REPLACEMENT)
-        new = text[self._sent :]
-        self._sent = max(self._sent, len(text))
-        return new
+        return self._decoder.decode(self._pieces.get(token, b""), final=last)
+
+
+def pieces(tokenizer: Tokenizer) -> dict[int, bytes]:
+    """The bytes of every id of a byte-level tokenizer; special tokens have none."""
+    byte_of = {character: byte for byte, character in byte_characters().items()}
+    added = tokenizer.get_added_tokens_decoder()
+    found = {
+        token: bytes(byte_of[character] for character in name)
+        for name, token in tokenizer.get_vocab(with_added_tokens=False).items()
+        if token not in added
+    }
+    return found | {token: b"" if one.special else one.content.encode() for token, one in added.items()}
+
+
+def byte_characters() -> dict[int, str]:
+    """GPT-2's printable character for each byte, as byte-level tokenizers write their vocabulary."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + place) for place, byte in enumerate(others)}

@@ -1,13 +1,14 @@
 """Entry point: python serve.py --port PORT --model DIR --dtype float32."""
 
 import argparse
+import asyncio
 from pathlib import Path
 
 import torch
-import uvicorn
-from api import application
 from engine import SLOTS, Engine
+from front import Front
 from model import Llama
+from prefiller import Prefiller
 from text import Text
 from weights import Config, load_weights
 
@@ -24,9 +25,9 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     config = Config.read(arguments.model)
     weights = load_weights(arguments.model, getattr(torch, arguments.dtype), device)
-    engine = Engine(Llama(config, weights, SLOTS))
-    app = application(engine, Text(arguments.model, config))
-    uvicorn.run(app, host="127.0.0.1", port=arguments.port, log_level="warning", access_log=False)
+    model = Llama(config, weights, SLOTS)
+    engine = Engine(model, Prefiller(model))
+    asyncio.run(Front(engine, Text(arguments.model, config)).serve(arguments.port))
 
 
 if __name__ == "__main__":

@@ -60,9 +60,13 @@ class Llama:
         cosine, sine = tables(config, dtype, self.device)
         self.cosine, self.sine = cosine[:, None], sine[:, None]
 
+    def prefill(self, prompts: dict[int, list[int]]) -> list[int]:
+        """Run whole prompts, each into its slot, one after the other; the greedy token after each."""
+        return [self.prefill_one(prompt_ids, slot) for slot, prompt_ids in prompts.items()]
+
     @torch.inference_mode()
-    def prefill(self, prompt_ids: list[int], slot: int) -> int:
-        """Run a whole prompt into `slot`; the greedy token after it."""
+    def prefill_one(self, prompt_ids: list[int], slot: int) -> int:
+        """Run a prompt into its slot; the greedy token after it."""
         end = len(prompt_ids)
         hidden = self.embedding[torch.tensor(prompt_ids, device=self.device)]
         for index, layer in enumerate(self.layers):
@@ -78,14 +82,13 @@ class Llama:
         return self.greedy(hidden[-1:])[0]
 
     @torch.inference_mode()
-    def decode(self, tokens: list[int], positions: list[int]) -> list[int]:
+    def decode(self, tokens: list[int], positions: list[int], length: int) -> list[int]:
         """One step for the slots 0, 1, …: each row's token at its position; the greedy tokens after them.
 
-        A free slot between busy ones comes along as token 0 at position 0, which its next prompt overwrites.
+        No running sequence is longer than `length`.
         """
         rows = torch.arange(len(tokens), device=self.device)
         where = torch.tensor(positions, device=self.device)
-        length = max(positions) + 1
         mask = self.cache.visible(where, length)[:, None, None]
         cosine, sine = self.cosine[where], self.sine[where]
         hidden = self.embedding[torch.tensor(tokens, device=self.device)]

@@ -1,12 +1,14 @@
 """One request inside the server."""
 
-import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+Sink = Callable[[int, str | None], None]
 
 
 @dataclass(eq=False)
 class Job:
-    """Prompt ids, the limit of new tokens, the ids that end the answer, and its tokens as they come.
+    """Prompt ids, the limit of new tokens, the ids that end the answer, and where its tokens go.
 
     Each token comes with the reason for which it is the last, or None.
     """
@@ -14,7 +16,7 @@ class Job:
     prompt_ids: list[int]
     max_tokens: int
     stop_ids: frozenset[int]
-    tokens: asyncio.Queue[tuple[int, str | None]] = field(default_factory=asyncio.Queue)
+    sink: Sink
     answer: list[int] = field(default_factory=list)
     cancelled: bool = False
 
@@ -26,5 +28,5 @@ class Job:
             finish_reason = "stop"
         elif len(self.answer) == self.max_tokens:
             finish_reason = "length"
-        self.tokens.put_nowait((token, finish_reason))
+        self.sink(token, finish_reason)
         return finish_reason is None

@@ -14,7 +14,9 @@ from proofs.report import Report
 from vibeserve.core.audit import audit
 from vibeserve.core.run import open_run
 
-TARGET = Path(__file__).parents[2] / "targets" / "llama-chat"
+ROOT = Path(__file__).parents[2]
+TARGET = ROOT / "targets" / "llama-chat"
+TRAJECTORY = "trajectory.svg"
 CAUGHT = {"R2": ["numeric", None], "R3": ["repeat"]}
 """Round → the stage that each of its attempts must fail at. Every other attempt passes."""
 LEAST_OF_REFERENCE = 6.0
@@ -31,6 +33,7 @@ def prove(report: Report) -> None:
         _vibeserve("run", str(TARGET), "--preset", "tiny", "--run", str(root))
         facts = _vibeserve("report", str(root))
         _tell(report, facts, (time.monotonic() - begun) / 60)
+        shutil.copyfile(root / "report" / TRAJECTORY, ROOT / "docs" / "results" / TRAJECTORY)
         altered = _alterations_noticed(root, Path(folder))
         report.line(
             f"Audit clean; then {altered} alterations of one byte in any field of any record, and the removal of "
@@ -75,6 +78,8 @@ def _tell(report: Report, facts: dict[str, Any], minutes: float) -> None:
         f"- {_figures(best['vs_reference'])} the one-by-one reference (asked: at least {LEAST_OF_REFERENCE:g}×)",
         f"- {_figures(best['vs_strong_baseline'])} the strong baseline (asked: at least {LEAST_OF_STRONG:g}×)",
         f"- {_ttft(best)['name']}: {_figures(_ttft(best))} the reference's (asked: at most {MOST_OF_TTFT:g}×)",
+        "",
+        f"![Speed-up over the reference, round by round]({TRAJECTORY})",
         "",
     )
 

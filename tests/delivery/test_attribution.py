@@ -17,9 +17,11 @@ from vibeserve.delivery import attribution
 from vibeserve.delivery.attribution import KIND, Attribution, attribute, recorded_attributions
 from vibeserve.delivery.report.confirming import reporting_session
 from vibeserve.lab.judging import Stage
+from vibeserve.lab.trees import without
 from vibeserve.lab.trees.audit import audit_run
 from vibeserve.lab.trees.workspace import repository_of
 from vibeserve.profiler.comparing import FailedUnderLoad
+from vibeserve.profiler.environment import environment
 from vibeserve.profiler.measuring import measure
 
 HEAD = "# a server\n"
@@ -65,7 +67,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def compare_systems(_session: Session, tree: str, _against: str) -> Any:
         trees.append(tree)
         values = [(50.0, 100.0), (55.0, 100.0)]
-        return SimpleNamespace(values=values, seeds=[1, 2], environment={"cpu": "here"}, foreign_cores=0.0)
+        return SimpleNamespace(values=values, seeds=[1, 2], environment=environment(), foreign_cores=0.0)
 
     passed = SimpleNamespace(stages=[Stage(name="boot", status="passed")], evidence="")
     monkeypatch.setattr(attribution, "compare_systems", compare_systems)
@@ -106,12 +108,39 @@ def test_the_ratio_is_the_whole_over_the_one_without(player: SeededPlayer, sessi
     assert (found.round, found.title, found.tree) == ("R2", "Second", parent)
 
 
+def test_what_was_timed_on_another_machine_is_done_again_here(
+    player: SeededPlayer, session: Session, timed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player.kept("First", written("a.py", HEAD + BODY))
+    best = player.kept("Second", replaced("a.py", "line 9", "faster"))
+    found = attribute(session, best)
+    elsewhere = {"cpu": "another"}
+    assert statuses(recorded_attributions(player.run, best, elsewhere)) == {"R1": "not_separable"}
+    monkeypatch.setattr(attribution, "environment", lambda: elsewhere)
+    attribute(session, best)
+    assert len(timed) == 2
+    assert recorded_attributions(player.run, best, environment()) == found
+
+
+def test_a_merge_that_git_cannot_do_stops_at_its_change(
+    player: SeededPlayer, session: Session, timed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    player.kept("First", written("a.py", HEAD + BODY))
+    player.kept("Second", replaced("a.py", "line 9", "faster"))
+    player.kept("Third", replaced("a.py", "line 19", "better"))
+    best = player.kept("Fourth", written("b.py", BODY))
+    monkeypatch.setattr(without, "_merged_text", lambda *_: (_ for _ in ()).throw(InfrastructureFailed("Too long.")))
+    found = attribute(session, best)
+    assert statuses(found) == {"R1": "not_separable", "R2": "inconclusive", "R3": "measured", "R4": "measured"}
+    assert found[1].detail == "Too long."
+
+
 def test_what_is_on_record_is_not_done_again(player: SeededPlayer, session: Session, timed: list[str]) -> None:
     player.kept("First", written("a.py", BODY))
     best = player.kept("Second", replaced("a.py", "line 9", "faster"))
     found = attribute(session, best)
     before = player.run.ledger.records()
-    assert attribute(session, best) == found == recorded_attributions(player.run, best)
+    assert attribute(session, best) == found == recorded_attributions(player.run, best, environment())
     assert player.run.ledger.records() == before
     assert len(timed) == 1
 
@@ -140,7 +169,7 @@ def test_a_session_that_ends_records_nothing_more(
     session.cancelled.set()
     with pytest.raises(InfrastructureFailed):
         attribute(session, best)
-    assert statuses(recorded_attributions(player.run, best)) == {"R1": "not_separable"}
+    assert statuses(recorded_attributions(player.run, best, environment())) == {"R1": "not_separable"}
 
 
 def _infrastructure_failed(*_: object) -> None:

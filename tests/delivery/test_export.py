@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +15,8 @@ from exported_run import SEEDS, SeededPlayer, exported, promoted_run, servable_r
 from vibeserve.cli.export import command
 from vibeserve.core.errors import BadRequest, InfrastructureFailed, Refused
 from vibeserve.core.target import digest_folder
-from vibeserve.delivery import exporting
+from vibeserve.delivery.export import exporting
 from vibeserve.delivery.export.exporting import Exported
-from vibeserve.delivery.export.imports import needs_of
 from vibeserve.delivery.export.inventory import inventory
 from vibeserve.delivery.export.launching import in_shell
 from vibeserve.lab.trees import Repository
@@ -156,21 +154,6 @@ def test_the_image_has_the_pinned_versions_and_no_rights(made: Exported, player:
     assert any(line.startswith("HEALTHCHECK") for line in lines)
     assert "EXPOSE 8000" in lines
     assert "{{" not in "\n".join(lines)
-
-
-def test_requirements_are_what_the_server_imports(tmp_path: Path) -> None:
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "serve.py").write_text("import json, own, lib.inner\nimport aiohttp.web as web\nfrom . import other\n")
-    (tmp_path / "own.py").write_text(
-        "try:\n    import no_such_module\nexcept ImportError:\n    from yaml import load\n"
-    )
-    (tmp_path / "lib" / "inner.py").write_text("import torch\nstep = torch.compile(print)\n")
-    (tmp_path / "lib" / "notes.py").write_text("this is no Python")
-    needs = needs_of(tmp_path)
-    assert [pin.partition("==")[0].lower() for pin in needs.pins] == ["aiohttp", "pyyaml", "torch"]
-    assert all(re.fullmatch(r"[\w-]+==[\d.]+", pin) for pin in needs.pins)
-    assert needs.missing == ("no_such_module",)
-    assert needs.compiler
 
 
 def test_nothing_is_overwritten(player: SeededPlayer, tmp_path: Path) -> None:

@@ -148,6 +148,35 @@ def test_unlike_machines_are_never_pooled(player: Player) -> None:
     assert report.best.vs_reference.measurements == ["M3"]
 
 
+def test_what_is_left_out_for_its_machine_is_told(player: Player) -> None:
+    player.promoted("Static cache", 2.0)
+    player.machine["cpu"] = "another"
+    player.promoted("Batching", 2.0)
+    assert gather(player.run, []).notes == [
+        "Taken on another machine or with other versions, so in no figure here: M1."
+    ]
+
+
+def test_a_best_that_was_killed_and_tried_again_is_told(player: Player) -> None:
+    candidate = player.promoted("Static cache", 3.0)
+    tree = player.run.ledger.last("checkpoint.promoted").subject
+    with player.run.tx() as tx:
+        body = {"candidate": candidate, "target_digest": player.run.target_digest, "killed": True}
+        tx.append(player.actor("evaluator"), "infrastructure.failed", tree, body)
+    [note] = gather(player.run, []).notes
+    assert "by SIGKILL" in note
+    assert "cannot be seen: 1." in note
+
+
+def test_a_promotion_of_something_slower_is_told(player: Player) -> None:
+    player.promoted("Static cache", 3.0)
+    player.promoted("Tidied up", 0.5)
+    [note] = gather(player.run, []).notes
+    assert note.startswith("The best is the newest promotion that stands. R1 kept a faster one: ")
+    player.promoted("Batching", 4.0)
+    assert gather(player.run, []).notes == []
+
+
 def test_a_secondary_figure_that_one_measurement_lacks_is_missing(player: Player) -> None:
     candidate = player.promoted("Static cache", 2.0)
     player.measure(candidate, 2.0, "baseline", also={"ttft": 0.1})

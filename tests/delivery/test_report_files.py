@@ -19,7 +19,7 @@ from vibeserve.delivery.report.gathering import gather
 from vibeserve.delivery.report.page import page
 from vibeserve.delivery.report.plot import draw
 from vibeserve.delivery.report.reporting import FILES, Wanted, make_report
-from vibeserve.delivery.wording import safe, short
+from vibeserve.delivery.wording import safe, short, with_interval
 
 HOSTILE = "a | b\n# x <script>alert(1)</script> [c](http://evil.example) www.evil.example `d` $\\foo$ \u202e @me"
 SMALL_FILE_BYTES = 40_000  # the page fits into that, the picture does not
@@ -67,6 +67,24 @@ def test_the_page_tells_what_a_newcomer_asks(report: Report) -> None:
     ):
         assert word in text
     assert "static-batch (strong) | Static batches | not measured" in text
+
+
+def test_no_speed_of_a_wrong_answer_is_shown(player: Player, report: Report) -> None:
+    failed = report.rounds[0].gate.model_copy(update={"status": "failed"})
+    fallen = report.rounds[0].model_copy(update={"gate": failed})
+    assert "void, it failed | – |" in page(report.model_copy(update={"rounds": [fallen]}))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "ci95", "said"),
+    [
+        (1.25, (1.2, 1.3), "1.25× [1.20, 1.30]"),
+        (12.34, (9.87, 15.0), "12.3× [9.9, 15.0]"),
+        (0.0123, (0.0101, 0.0152), "0.0123× [0.0101, 0.0152]"),
+    ],
+)
+def test_a_ratio_keeps_the_digits_that_count(ratio: float, ci95: tuple[float, float], said: str) -> None:
+    assert with_interval(ratio, ci95) == said
 
 
 def test_a_hostile_title_stays_in_its_cell(report: Report) -> None:

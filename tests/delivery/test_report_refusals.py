@@ -13,7 +13,7 @@ from vibeserve.cli.report import command
 from vibeserve.core.errors import InfrastructureFailed, Refused
 from vibeserve.core.locks import exclusive_at_once
 from vibeserve.core.session import silent
-from vibeserve.delivery import reporting
+from vibeserve.delivery.report import reporting
 from vibeserve.delivery.report.reporting import FILES, Wanted, make_report
 
 

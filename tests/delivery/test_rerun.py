@@ -16,8 +16,10 @@ from toy.fixtures import candidate_tree
 from vibeserve.cli.verify import command
 from vibeserve.core.errors import InfrastructureFailed
 from vibeserve.core.run import open_run
-from vibeserve.delivery import rerunning
+from vibeserve.core.target import Preset
+from vibeserve.delivery.verify import rerunning
 from vibeserve.delivery.verify.agreement import beside, concluded
+from vibeserve.delivery.verify.receiving import _built
 from vibeserve.lab.load import compare
 from vibeserve.lab.trees.audit import audit_run
 
@@ -148,12 +150,12 @@ def test_what_the_machinery_fails_at_shows_nothing(received: Path, monkeypatch: 
 HERE = {"cpu": "this one"}
 
 
-def claim(ci95: tuple[float, float], environment: dict[str, Any] = HERE) -> Any:
-    return SimpleNamespace(versus=SimpleNamespace(ratio=ci95[0], ci95=ci95), environment=environment)
+def claim(ci95: tuple[float, float], environment: dict[str, Any] = HERE, verdict: str = "better") -> Any:
+    return SimpleNamespace(versus=SimpleNamespace(ratio=ci95[0], ci95=ci95, verdict=verdict), environment=environment)
 
 
-def compared(ci95: tuple[float, float]) -> Any:
-    comparison = SimpleNamespace(ratio=sum(ci95) / 2, ci95=ci95, pairs=4, verdict="better")
+def compared(ci95: tuple[float, float], verdict: str = "better") -> Any:
+    comparison = SimpleNamespace(ratio=sum(ci95) / 2, ci95=ci95, pairs=4, verdict=verdict)
     return SimpleNamespace(comparison=comparison, seeds=[1], environment=HERE)
 
 
@@ -175,3 +177,30 @@ def test_intervals_are_compared_on_like_machines_only(
     assert concluded("passed", [again])[0] == conclusion
     assert concluded("failed", [again])[0] == "gate_failed"
     assert again.in_words()
+
+
+def test_an_interval_that_overlaps_with_anything_reproduces_nothing() -> None:
+    wide = beside(compared((0.01, 90.0), "inconclusive"), "reference", claim((5.0, 7.0)))
+    shown = beside(compared((4.0, 6.0)), "reference", claim((5.0, 7.0)))
+    assert wide.agreement == "not_shown"
+    conclusion, said = concluded("passed", [shown, wide])
+    assert conclusion == "gate_passed"
+    assert "no such difference" in said
+    undecided = claim((0.9, 1.1), verdict="inconclusive")
+    assert beside(compared((0.95, 1.05), "inconclusive"), "reference", undecided).agreement == "agrees"
+
+
+@pytest.mark.usefixtures("sandboxes_work")
+def test_a_build_that_leaves_a_link_out_of_its_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "build.py").write_text(
+        "import os, sys\nos.mkdir(sys.argv[1])\nos.symlink(sys.argv[2], sys.argv[1] + '/config.json')\n"
+    )
+    for leads_to, refused in (("/etc/passwd", True), ("../../../run.key", True), ("inside.json", False)):
+        build = ("{python}", "-I", "{target}/build.py", "{out}", leads_to)
+        preset, out = Preset(dtype="float32", build=build), tmp_path / leads_to.replace("/", "-")
+        if refused:
+            with pytest.raises(InfrastructureFailed, match="leads out of the model's folder"):
+                _built(tmp_path / "target", preset, out)
+        else:
+            assert _built(tmp_path / "target", preset, out) == out / "model"

@@ -2,38 +2,18 @@
 
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from exported_run import SeededPlayer, exported, promoted_run
-from resigning import signed_again
 
 from vibeserve.cli.verify import command
 from vibeserve.core.keys import RunKey
 from vibeserve.core.ledger import canonical
 from vibeserve.delivery.export.manifest import FIGURES, LEDGER, MANIFEST, PUBLIC_KEY, SIGNATURE
 from vibeserve.delivery.verify.verification import Verification, verify_folder, verify_run
-
-
-@pytest.fixture(scope="module")
-def player(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeededPlayer]:
-    made = promoted_run(tmp_path_factory.mktemp("played"))
-    yield made
-    made.run.database.close()
-
-
-@pytest.fixture(scope="module")
-def original(player: SeededPlayer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return exported(player, tmp_path_factory.mktemp("exports") / "out").folder
-
-
-@pytest.fixture
-def received(original: Path, tmp_path: Path) -> Path:
-    """A copy elsewhere; the run stays behind."""
-    return Path(shutil.copytree(original, tmp_path / "received", symlinks=True))
 
 
 def vibeserve_verify(*arguments: str) -> Result:
@@ -98,7 +78,7 @@ def test_one_byte_of_the_ledger_is_named(received: Path) -> None:
 @pytest.mark.parametrize("place", [0.3, 0.6, 0.9])
 def test_one_byte_of_the_manifest_breaks_its_signature(received: Path, place: float) -> None:
     data = bytearray((received / MANIFEST).read_bytes())
-    digits = [index for index, byte in enumerate(data) if chr(byte) in "12345678"]
+    digits = [index for index, byte in enumerate(data) if chr(byte) in "2345678"]  # no number begins with a 0 then
     data[digits[int(place * len(digits))]] ^= 1
     (received / MANIFEST).write_bytes(data)
     assert "one of the two was altered" in broken(verify_folder(received))["signature"]
@@ -181,58 +161,6 @@ def test_a_record_signed_by_another_key_is_named(received: Path, tmp_path: Path)
     key = RunKey.create(tmp_path / "key")
     edit_records(received, lambda record: record.update(signature=key.sign(record["hash"])))
     assert "its signature is not by the key of the run" in broken(verify_folder(received))["ledger"]
-
-
-def test_signed_again_by_anybody_it_is_whole_and_says_what_that_does_not_prove(received: Path, tmp_path: Path) -> None:
-    (received / "server" / "engine.py").write_text("raise SystemExit\n")
-    signed_again(received, tmp_path)
-    found = verify_folder(received)
-    assert broken(found) == {}
-    assert found.public_key != (received / "provenance" / "run.key")
-    assert "sign anything" in found.does_not_prove
-
-
-@pytest.mark.parametrize(
-    ("kind", "change", "check", "said"),
-    [
-        ("gate.passed", {"target_digest": "0" * 64}, "promotion", "a passing gate"),
-        ("verdict.given", {"verdict": "fail"}, "promotion", "a passing verdict"),
-        ("measurement.recorded", {"target_digest": "0" * 64}, "promotion", "a measurement"),
-        ("checkpoint.promoted", {"target_digest": "0" * 64}, "promotion", "another target digest"),
-        ("run.created", {"model_digest": "0" * 64}, "promotion", "another model_digest"),
-        ("measurement.recorded", {"values": [[900, 1], [901, 1]]}, "figures", "vs_reference in figures.json"),
-        ("measurement.recorded", {"values": "hostile"}, "figures", "the measurements or the target cannot be read"),
-        ("measurement.recorded", {"against_tree": []}, "figures", "vs_reference"),
-        ("measurement.recorded", {"environment": None, "against_tree": 7}, "figures", "vs_reference"),
-        ("checkpoint.promoted", {"parent": None}, "promotion", "whose promotion is not in the extract"),
-        ("checkpoint.promoted", {"round": 10**40}, "promotion", "another candidate"),
-        ("checkpoint.promoted", {"tree": 1, "parent": []}, "promotion", "not in the extract"),
-    ],
-)
-def test_records_that_do_not_show_it_are_named_whoever_signed(
-    received: Path, tmp_path: Path, kind: str, change: dict, check: str, said: str
-) -> None:
-    signed_again(received, tmp_path, lambda record: record["kind"] == kind and record["body"].update(change))
-    found = broken(verify_folder(received))
-    assert "signature" not in found
-    assert said in found[check]
-
-
-@pytest.mark.parametrize("kind", ["checkpoint.promoted", "gate.passed", "verdict.given", "measurement.recorded"])
-def test_records_of_another_shape_are_named(received: Path, tmp_path: Path, kind: str) -> None:
-    signed_again(received, tmp_path, lambda record: record["kind"] == kind and record["body"].clear())
-    found = verify_folder(received)
-    assert not found.ok
-    assert broken(found).keys() & {"promotion", "figures"}
-
-
-def test_a_failed_gate_after_the_promotion_is_named(received: Path, tmp_path: Path) -> None:
-    def fail_last(record: dict) -> None:
-        if record["kind"] == "measurement.recorded" and record["body"]["against"] == "baseline":
-            record.update(kind="gate.failed", body=record["body"] | {"gate": "G9", "stages": []})
-
-    signed_again(received, tmp_path, fail_last)
-    assert "failed a gate after its promotion" in broken(verify_folder(received))["promotion"]
 
 
 def test_a_run_is_audited_and_its_best_stands(player: SeededPlayer) -> None:

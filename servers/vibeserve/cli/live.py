@@ -12,7 +12,7 @@ from vibeserve.cli.output import console
 from vibeserve.core.artifacts import printable
 from vibeserve.sessions.driver import Event
 
-NOTE_CHARACTERS = 140
+NOTE_CHARACTERS = 170
 
 
 class LiveView:
@@ -67,10 +67,7 @@ def _outcome(tool: str, result: dict[str, Any]) -> str:
         detail = "" if result["outcome"] == "passed" else f" at {last.get('name')}: {last.get('feedback', '')}"
         return f"{result['gate']} {result['outcome']}{detail}"
     if tool == "measure":
-        change = f"{result['against_value']:.4g} → {result['value']:.4g} {result['unit']}"
-        low, high = result["ci95"]
-        interval = f"{result['ratio']:.2f}× [{low:.2f}, {high:.2f}]"
-        return f"{result['measurement']} {change}, {interval} the {result['against']}: {result['outcome']}"
+        return _measured(result)
     wanted = (
         "issue",
         "round",
@@ -84,3 +81,11 @@ def _outcome(tool: str, result: dict[str, Any]) -> str:
     )
     named = [str(result[key]) for key in (*wanted, "status", "title") if isinstance(result.get(key), str | int)]
     return " ".join(named) or "done"
+
+
+def _measured(result: dict[str, Any]) -> str:
+    change = f"{result['against_value']:.4g} → {result['value']:.4g} {result['unit']}"
+    low, high = result["ci95"]
+    interval = f"{result['ratio']:.2f}× [{low:.2f}, {high:.2f}]"
+    also = "".join(f"; {one['name']} {one['ratio']:.2f}×: {one['outcome']}" for one in result["also"] if one["ratio"])
+    return f"{result['measurement']} {change}, {interval} the {result['against']}: {result['outcome']}{also}"

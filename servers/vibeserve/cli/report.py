@@ -10,7 +10,7 @@ from vibeserve.cli.output import console, find_run, json_option, print_json, run
 from vibeserve.cli.progress import progress_line
 from vibeserve.core.artifacts import printable
 from vibeserve.delivery.facts import Report, RoundFacts
-from vibeserve.delivery.report.marks import stopped_at
+from vibeserve.delivery.report.marks import figures_of, stopped_at
 from vibeserve.delivery.report.reporting import FILES, Wanted, make_report
 from vibeserve.delivery.wording import with_interval
 
@@ -40,7 +40,8 @@ def command(run: str, out: Path | None, attribute: bool, no_measure: bool, as_js
 
 
 def _show(report: Report, folder: Path) -> None:
-    table = Table(title=f"{report.run} · {report.title} · {report.preset} · {report.assurance}", title_justify="left")
+    about = f"{report.run} · {report.title} · {report.preset} · {report.assurance}"
+    table = Table(title=Text(printable(about)), title_justify="left")
     for name in ("round", "issue", "caught", "against the parent", "over the reference", "decision"):
         table.add_column(name)
     for item in report.rounds:
@@ -54,13 +55,11 @@ def _show(report: Report, folder: Path) -> None:
 
 
 def _cells(item: RoundFacts) -> tuple[str, ...]:
-    versus, speedup = item.vs_parent, item.speedup
     return (
         item.round,
         item.title,
         ", ".join(stopped_at(item)),
-        f"{with_interval(versus.ratio, versus.ci95)} {versus.verdict}" if versus else "not measured",
-        with_interval(speedup.ratio, speedup.ci95) if speedup else "",
+        *figures_of(item),
         item.decision,
     )
 

@@ -21,6 +21,7 @@ from vibeserve.lab.judging import Stage
 from vibeserve.lab.trees.without import Clash, without_change
 from vibeserve.lab.trees.workspace import repository_of
 from vibeserve.profiler.comparing import FailedUnderLoad, compare_systems, compare_values
+from vibeserve.profiler.environment import environment
 
 KIND = "attribution.recorded"
 SHOWN_CLASHES = 5
@@ -55,25 +56,28 @@ def attribute(session: Session, best: str) -> list[Attribution]:
 
     One `attribution.recorded` each. What is on record is not done again, unless machinery kept it inconclusive.
     """
-    changes = kept_changes(session.run, best)
+    changes, here = kept_changes(session.run, best), environment()
     if not changes:
         raise Refused(f"{best[:12]} is no promoted checkpoint, so it has no kept changes.", "close_round promotes.")
     for number, change in enumerate(changes, start=1):
-        known = recorded_attributions(session.run, best)
+        known = recorded_attributions(session.run, best, here)
         if any(one.round == change.round and one.status != "inconclusive" for one in known):
             continue
         session.progress(f"leave-one-out {number} of {len(changes)}: without {change.round}")
         attribution, evidence = _attribute_one(session, best, change, known)
         _record(session, best, attribution, evidence)
-    return recorded_attributions(session.run, best)
+    return recorded_attributions(session.run, best, here)
 
 
-def recorded_attributions(run: Run, best: str) -> list[Attribution]:
-    """What is on record for a tree, the newest of each round, in the order of the rounds in its line."""
+def recorded_attributions(run: Run, best: str, where: dict[str, str | int] | None) -> list[Attribution]:
+    """What is on record for a tree, the newest of each round, in the order of the rounds in its line.
+
+    What was timed elsewhere than in the environment `where` is left out: it stands beside no figure taken there.
+    """
     newest = {
         str(record.body["round"]): Attribution.model_validate(record.body)
         for record in run.ledger.records(KIND, best)
-        if record.body["target_digest"] == run.target_digest
+        if record.body["target_digest"] == run.target_digest and record.body.get("environment", where) == where
     }
     return [newest[change.round] for change in kept_changes(run, best) if change.round in newest]
 
@@ -86,11 +90,13 @@ def _attribute_one(
     repository = repository_of(session.run)
     if change.before == repository.empty_tree():
         return about(status="not_separable", detail=_FIRST), {}
-    without = without_change(repository, best, before=change.before, after=change.after)
-    if without.tree is None:
-        return about(status="not_separable", detail=_clashing(without.clashes)), {}
-    if without.tree == best:
-        return about(status="not_separable", detail=_REPLACED, tree=best), {}
+    try:
+        without = without_change(repository, best, before=change.before, after=change.after)
+    except InfrastructureFailed as error:  # git takes too long over what a candidate wrote
+        return about(status="inconclusive", detail=_brief(error.message)), {}
+    if without.tree is None or without.tree == best:
+        detail = _REPLACED if without.tree else _clashing(without.clashes)
+        return about(status="not_separable", detail=detail, tree=without.tree), {}
     same = next((one for one in known if one.tree == without.tree and one.status != "inconclusive"), None)
     if same is not None:
         detail = f"Without it the same tree is left as without {same.round}: both were measured as one."

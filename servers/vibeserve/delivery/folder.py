@@ -1,4 +1,4 @@
-"""Files that appear in a folder all together or not at all."""
+"""Files that are finished in a draft and then moved to their folder: one that fails half-way leaves nothing there."""
 
 import secrets
 from collections.abc import Iterator
@@ -10,16 +10,17 @@ from vibeserve.core.folders import remove_folder
 
 
 @contextmanager
-def drafted(out: Path) -> Iterator[Path]:
+def drafted(out: Path, *, fresh: bool = False) -> Iterator[Path]:
     """A draft folder; what was written there is moved to `out` when the context ends well, else removed.
 
-    Other files in `out` stay. BadRequest when nothing can be written there.
+    `out` appears at once and whole where it was not there; else its files are replaced one by one and others stay.
+    `fresh`: nothing is moved to an `out` that somebody else made meanwhile. BadRequest when nothing can be written.
     """
     draft = _new_draft(out)
     try:
         yield draft
         with writing(out):
-            _publish(draft, out)
+            _publish(draft, out, fresh=fresh)
     finally:
         remove_folder(draft)
 
@@ -51,9 +52,9 @@ def _new_draft(out: Path) -> Path:
     return draft
 
 
-def _publish(draft: Path, out: Path) -> None:
-    if not out.exists():
-        draft.rename(out)
+def _publish(draft: Path, out: Path, *, fresh: bool) -> None:
+    if fresh or not out.exists():
+        draft.rename(out)  # the system refuses where files are
         return
     for path in sorted(draft.iterdir()):
         path.replace(out / path.name)

@@ -29,6 +29,14 @@ def promotions_up_to(ledger: Ledger, tree: str) -> list[Record]:
     return line[::-1]
 
 
+def chosen_at(ledger: Ledger, tree: str) -> int:
+    """The record at which a promoted tree was first chosen: what was measured later was not what it was chosen for.
+
+    The first promotion counts: else a tree that is promoted again would lose what was measured of it meanwhile.
+    """
+    return ledger.records("checkpoint.promoted", tree, limit=1)[0].seq
+
+
 def kept_changes(run: Run, tree: str) -> list[Change]:
     """The changes that make up a promoted tree, oldest first."""
     issues = backlog(run.ledger)

@@ -9,19 +9,26 @@ from vibeserve.delivery.facts import Interval
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~&#$^=])")
 CELL_BYTES = 300
+SMALL = 0.1
 FULLWIDTH_AT = "\uff20"  # no backslash keeps an address from becoming a link
 
 
 def times(ratio: float) -> str:
-    """A ratio in three digits: 1.25×, 12.3×."""
-    return f"{ratio:.2f}×" if ratio < 10 else f"{ratio:.1f}×"
+    """A ratio in three digits: 1.25×, 12.3×; a small one (of latencies) in three that count, 0.0312×."""
+    return f"{_digits(ratio, ratio)}×"
 
 
 def interval(ci95: Interval) -> str:
     """An interval of a ratio."""
     low, high = ci95
-    digits = 2 if high < 10 else 1
-    return f"[{low:.{digits}f}, {high:.{digits}f}]"
+    return f"[{_digits(low, high)}, {_digits(high, high)}]"
+
+
+def _digits(value: float, scale: float) -> str:
+    """`value` as exactly as a figure of the size of `scale` is told."""
+    if scale < SMALL:
+        return f"{value:.3g}"
+    return f"{value:.2f}" if scale < 10 else f"{value:.1f}"
 
 
 def with_interval(ratio: float, ci95: Interval) -> str:

@@ -139,28 +139,34 @@ def answered(plan: Plan, samples: list[Sample]) -> list[dict[str, Any]]:
 
 
 def timed(url: str, prompts: Prompts, load: Load, rate_per_s: float) -> tuple[Summary, list[dict[str, Any]]]:
-    """Warm up at this rate, wait until idle, measure one window, and see that the server recovers from it."""
-    if load.warmup_s:
-        warmup = window(prompts, load, rate_per_s, load.warmup_s)
-        asyncio.run(drive(url, warmup))
-    wait_until_idle(url, prompts, load.idle_within_s)
+    """Measure one window on an idle server, and see that it recovers from it."""
     plan = window(prompts, load, rate_per_s, load.window_s)
     samples = asyncio.run(drive(url, plan))
     wait_until_idle(url, prompts, load.idle_within_s)
     return summarize(samples, load.window_s), answered(plan, samples)
 
 
+def warm_up(url: str, prompts: Prompts, load: Load) -> None:
+    """Serve for a moment at the highest rate, untimed: what is made on first use, at any batch size, is made then."""
+    if load.warmup_s:
+        asyncio.run(drive(url, window(prompts, load, max(load.rates_per_s), load.warmup_s)))
+    wait_until_idle(url, prompts, load.idle_within_s)
+
+
 def measure(url: str, prompts: Prompts, load: Load) -> dict[str, Any]:
     """The result: every rate of the load, lowest first, as far as the server serves."""
     rates: dict[str, dict[str, Any]] = {}
     samples: list[dict[str, Any]] = []
-    for rate_per_s in sorted(load.rates_per_s):
-        try:
+    stage = "while warming up"
+    try:
+        warm_up(url, prompts, load)
+        for rate_per_s in sorted(load.rates_per_s):
+            stage = f"at {rate_per_s:g} requests/s"
             summary, samples = timed(url, prompts, load, rate_per_s)
-        except NotServed as lost:
-            reason = f"at {rate_per_s:g} requests/s: {lost}"
-            return {"headline": {"served": False, "reason": reason, "tokens_per_s": 0.0}, "rates": rates, "samples": []}
-        rates[f"{rate_per_s:g}"] = summary.model_dump() | {"rate_per_s": rate_per_s}
+            rates[f"{rate_per_s:g}"] = summary.model_dump() | {"rate_per_s": rate_per_s}
+    except NotServed as lost:
+        reason = f"{stage}: {lost}"
+        return {"headline": {"served": False, "reason": reason, "tokens_per_s": 0.0}, "rates": rates, "samples": []}
     return {"headline": rates[f"{max(load.rates_per_s):g}"], "rates": rates, "samples": samples}
 
 

@@ -30,7 +30,7 @@ from vibeserve.delivery.export.manifest import (
     listed,
     seal,
 )
-from vibeserve.delivery.export.provenance import extract, to_line
+from vibeserve.delivery.export.provenance import as_ledger, extract, to_line
 from vibeserve.delivery.export.readme import readme
 from vibeserve.delivery.folder import drafted, writing
 from vibeserve.delivery.standing import fallen
@@ -60,11 +60,13 @@ def export(run: Run, out: Path, progress: Progress) -> Exported:
     best, notes = _best(rounds(run.ledger, run.target_digest))
     promoted = run.ledger.last("checkpoint.promoted", best.tree)
     assert promoted is not None
-    figures = figures_of(run.ledger, promoted, run.target)
-    with drafted(out) as draft, writing(out):
+    records = extract(run.ledger, best.tree)
+    with as_ledger(records) as told:  # a measurement that is recorded meanwhile is in neither
+        figures = figures_of(told, promoted, run.target)
+    with drafted(out, fresh=True) as draft, writing(out):
         progress("writing server and provenance")
         repository_of(run).checkout(best.tree, draft / SERVER)
-        _write_provenance(run, draft, best.tree)
+        _write_provenance(run, draft, records)
         progress("writing how to start it")
         manifest = _write_around(run, draft, promoted, figures, best.evidence.measurements[-1], notes)
         seal(draft, manifest, run.key)
@@ -85,14 +87,14 @@ def _best(history: list[Round]) -> tuple[Attempt, tuple[str, ...]]:
     raise Refused("The run has no promoted checkpoint, so there is nothing to export.", missing)
 
 
-def _write_provenance(run: Run, draft: Path, tree: str) -> None:
+def _write_provenance(run: Run, draft: Path, records: list[Record]) -> None:
     (draft / PROVENANCE).mkdir()
     for source in target_files(run.layout.target):
         copy = draft / TARGET / source.relative_to(run.layout.target)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
         copy.chmod(0o755 if source.stat().st_mode & stat.S_IXUSR else 0o644)
-    lines = "".join(f"{to_line(record)}\n" for record in extract(run.ledger, tree))
+    lines = "".join(f"{to_line(record)}\n" for record in records)
     (draft / LEDGER).write_text(lines, encoding="utf-8")
     (draft / PUBLIC_KEY).write_text(f"{run.key.public_hex}\n")
 

@@ -4,6 +4,7 @@ from vibeserve.core.evidence import evidence_on
 from vibeserve.core.ledger import Ledger, Record
 from vibeserve.core.target import Target
 from vibeserve.delivery.facts import Direction, Fact, Secondary, Versus
+from vibeserve.delivery.lineage import chosen_at
 from vibeserve.delivery.pooling import Environment, Pool
 from vibeserve.lab.stand.systems import REFERENCE, baseline_tree
 
@@ -62,7 +63,7 @@ def _claim(ledger: Ledger, promoted: Record, target: Target, against_tree: str) 
     """One comparison: the confirmations where there are any, else all measurements; of the newest one's machine."""
     measured = evidence_on(ledger, promoted.subject, promoted.body["target_digest"]).measurements
     against = [record for record in measured if record.body["against_tree"] == against_tree]
-    confirmations = [record for record in against if record.seq > promoted.seq]
+    confirmations = [record for record in against if record.seq > chosen_at(ledger, promoted.subject)]
     records = confirmations or against
     if not records:
         return None

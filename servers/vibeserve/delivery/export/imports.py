@@ -41,7 +41,7 @@ def needs_of(server: Path) -> Needs:
 def _parsed(path: Path) -> Iterator[ast.Module]:
     try:
         yield ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError, OSError, RecursionError):
+    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
         return
 
 
@@ -55,7 +55,8 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 def _compiles(tree: ast.Module) -> bool:
     """Whether `torch.compile` is named in it."""
-    return any(isinstance(node, ast.Attribute) and ast.unparse(node) == "torch.compile" for node in ast.walk(tree))
+    attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "compile")
+    return any(isinstance(node.value, ast.Name) and node.value.id == "torch" for node in attributes)
 
 
 def _public(version: str) -> str:

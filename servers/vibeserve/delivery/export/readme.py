@@ -10,8 +10,9 @@ from vibeserve.delivery.export.figures import Claim, Figures
 from vibeserve.delivery.export.launching import shown
 from vibeserve.delivery.export.manifest import TARGET, Manifest
 from vibeserve.delivery.export.templating import filled
+from vibeserve.delivery.facts import Direction
 from vibeserve.delivery.pooling import Environment
-from vibeserve.delivery.wording import amount, interval, safe, times, with_interval
+from vibeserve.delivery.wording import amount, safe, with_interval
 
 _HEADING = re.compile(r"^(#{1,4} )", re.MULTILINE)
 
@@ -38,7 +39,7 @@ def readme(run: Run, manifest: Manifest, figures: Figures, environment: Environm
             "model": _model(run.preset),
             "model_digest": manifest.model_digest,
             "rows": "\n".join(_rows(figures)) or "| nothing was measured | | | | | | |",
-            "hardware": hardware(environment),
+            "hardware": _measured_on(figures, environment),
             "assurance": manifest.assurance,
             "assurance_means": MEANING[manifest.assurance],
             "public_key": manifest.public_key,
@@ -60,7 +61,8 @@ def _headline(figures: Figures) -> str:
     named = ((figures.vs_reference, "the reference"), (figures.vs_strong_baseline, "the strong baseline"))
     said = [
         f"**{with_interval(claim.versus.ratio, claim.versus.ci95)} {name}** "
-        f"({amount(claim.versus.against_value)} → {amount(claim.versus.value)} {claim.versus.unit})"
+        f"({amount(claim.versus.against_value)} → {amount(claim.versus.value)} {claim.versus.unit}"
+        f"{'' if claim.confirmed else '; taken before its promotion, so flattered by chance'})"
         for claim, name in named
         if claim
     ]
@@ -68,30 +70,49 @@ def _headline(figures: Figures) -> str:
 
 
 def _rows(figures: Figures) -> Iterator[str]:
+    for over, claim in _shown(figures):
+        yield from _claim_rows(figures, over, claim)
+
+
+def _shown(figures: Figures) -> Iterator[tuple[str, Claim]]:
+    """The claims that have rows, with what they are over; a parent that is the reference has its own once."""
     parent = figures.vs_parent
     if parent:
-        yield from _claim_rows(figures, f"its parent `{parent.against_tree[:12]}`", parent)
+        yield f"its parent `{parent.against_tree[:12]}`", parent
     if figures.vs_reference and (parent is None or figures.vs_reference.against_tree != parent.against_tree):
-        yield from _claim_rows(figures, "the reference", figures.vs_reference)
+        yield "the reference", figures.vs_reference
     if figures.vs_strong_baseline:
-        yield from _claim_rows(figures, "the strong baseline", figures.vs_strong_baseline)
+        yield "the strong baseline", figures.vs_strong_baseline
 
 
 def _claim_rows(figures: Figures, over: str, claim: Claim) -> Iterator[str]:
     versus = claim.versus
     taken = "after its promotion, on fresh seeds" if claim.confirmed else "before its promotion"
     yield (
-        f"| {figures.metric} | {over} | {with_interval(versus.ratio, versus.ci95)} | {amount(versus.value)} "
+        f"| {_named(figures.metric, figures.direction)} | {over} | {with_interval(versus.ratio, versus.ci95)} "
+        f"{versus.verdict} | {amount(versus.value)} "
         f"{versus.unit} | {amount(versus.against_value)} {versus.unit} | {versus.pairs} | {taken} |"
     )
     for also in claim.also:
+        name = _named(also.name, also.direction)
         if also.ratio is None or also.ci95 is None or also.value is None or also.against_value is None:
-            yield f"| {safe(also.name)} | {over} | not known: {safe(also.missing or '')} | | | | {taken} |"
+            yield f"| {name} | {over} | not known: {safe(also.missing or '')} | | | | {taken} |"
         else:
             yield (
-                f"| {safe(also.name)} | {over} | {times(also.ratio)} {interval(also.ci95)} | {amount(also.value)} "
+                f"| {name} | {over} | {with_interval(also.ratio, also.ci95)} {also.verdict} | {amount(also.value)} "
                 f"{also.unit} | {amount(also.against_value)} {also.unit} | {also.pairs} | {taken} |"
             )
+
+
+def _named(metric: str, direction: Direction) -> str:
+    return f"{safe(metric)} ({direction} is better)"
+
+
+def _measured_on(figures: Figures, environment: Environment) -> str:
+    """The machine of the newest measurement, and where other rows were taken on another one."""
+    elsewhere = [(over, claim) for over, claim in _shown(figures) if claim.environment != environment]
+    said = (f"the rows over {over} on {hardware(claim.environment)}" for over, claim in elsewhere)
+    return "; ".join([hardware(environment), *said])
 
 
 def _model(preset: Preset) -> str:

@@ -8,6 +8,7 @@ from vibeserve.core.roles import Actor, Role
 from vibeserve.core.rounds import Attempt, best_attempt, rounds
 from vibeserve.core.run import Run
 from vibeserve.core.session import Progress, Session
+from vibeserve.delivery.lineage import chosen_at
 from vibeserve.delivery.pooling import Environment, Pool, pool
 from vibeserve.lab.stand.systems import REFERENCE, baseline_tree
 from vibeserve.profiler.environment import environment
@@ -31,9 +32,8 @@ class Confirmed:
 
 def confirmations(run: Run, best: Attempt, where: Environment) -> Confirmed:
     """The best's confirmations in one environment, against the reference and the strong baseline."""
-    promoted = run.ledger.last("checkpoint.promoted", best.tree)
-    assert promoted is not None
-    pools = [pool(run, best.evidence.measurements, tree, where, after=promoted.seq) for _, tree in _systems(run)]
+    chosen = chosen_at(run.ledger, best.tree)
+    pools = [pool(run, best.evidence.measurements, tree, where, after=chosen) for _, tree in _systems(run)]
     return Confirmed(pools[0], pools[1] if len(pools) > 1 else None)
 
 

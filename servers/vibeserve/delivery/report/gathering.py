@@ -11,7 +11,7 @@ from vibeserve.delivery.pooling import Environment, Pool, figure, measured_on, m
 from vibeserve.delivery.report.confirming import Confirmed, confirmations
 from vibeserve.delivery.report.history import round_facts
 from vibeserve.delivery.report.spending import seconds_spent
-from vibeserve.delivery.standing import fallen
+from vibeserve.delivery.standing import elsewhere, fallen, killed, overtaken
 from vibeserve.delivery.trajectory import Trajectory, stated, strong_speedup, trajectory
 from vibeserve.lab.stand.systems import REFERENCE, baseline_tree
 from vibeserve.lab.trees.audit import audit_run
@@ -39,8 +39,14 @@ def gather(run: Run, notes: list[str]) -> Report:
         best=_best(run, best, confirmed) if best else None,
         audit=audited,
         seconds=seconds_spent(run),
-        attribution=(recorded_attributions(run, best.tree) or None) if best else None,
-        notes=[*fallen(history), *notes],
+        attribution=(recorded_attributions(run, best.tree, environment) or None) if best else None,
+        notes=[
+            *fallen(history),
+            *killed(run, best),
+            *elsewhere(run, environment),
+            *overtaken(history, best, found),
+            *notes,
+        ],
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from vibeserve.delivery.facts import AttemptFacts, RoundFacts
+from vibeserve.delivery.wording import with_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,15 @@ def kind_of(item: RoundFacts) -> Kind | None:
         return KINDS["open"]
     undecided = item.vs_parent is not None and item.vs_parent.verdict == "inconclusive"
     return KINDS["inconclusive" if undecided else "discarded"]
+
+
+def figures_of(item: RoundFacts) -> tuple[str, str]:
+    """A round's candidate against its parent and over the reference, in words; no speed of a wrong answer counts."""
+    versus, speedup = item.vs_parent, item.speedup
+    if item.gate is not None and item.gate.status == "failed":
+        return "void, it failed" if versus else "not measured", "–"
+    over = f"{with_interval(speedup.ratio, speedup.ci95)}{' chained' if speedup.chained else ''}" if speedup else "–"
+    return f"{with_interval(versus.ratio, versus.ci95)} {versus.verdict}" if versus else "not measured", over
 
 
 def stopped_at(item: RoundFacts) -> list[str]:

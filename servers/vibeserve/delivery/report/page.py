@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from vibeserve.delivery.assurance import MEANING
 from vibeserve.delivery.facts import Report, RoundFacts, Versus
-from vibeserve.delivery.report.marks import stopped_at
+from vibeserve.delivery.report.marks import figures_of, stopped_at
 from vibeserve.delivery.report.sections import attribution_section, best_section, method_section, time_section
 from vibeserve.delivery.report.tables import table
 from vibeserve.delivery.wording import amount, interval, safe, times, with_interval
@@ -69,18 +69,15 @@ def _hardware(report: Report) -> str:
 
 def _rounds(report: Report) -> str:
     heads = ("round", "issue", "candidates", "against its parent", "over the reference", "decision", "hypothesis")
-    return table(heads, (_round(report, item) for item in report.rounds))
+    return table(heads, map(_round, report.rounds))
 
 
-def _round(report: Report, item: RoundFacts) -> tuple[str, ...]:
-    versus, speedup = item.vs_parent, item.speedup
-    over = with_interval(speedup.ratio, speedup.ci95) + (" chained" if speedup.chained else "") if speedup else "–"
+def _round(item: RoundFacts) -> tuple[str, ...]:
     return (
         item.round,
         f"{item.issue}: {safe(item.title)}",
         _candidates(item),
-        f"{with_interval(versus.ratio, versus.ci95)} {versus.verdict}" if versus else "not measured",
-        over,
+        *figures_of(item),
         item.decision,
         item.hypothesis_status or "–",
     )

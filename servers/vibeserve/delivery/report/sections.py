@@ -29,7 +29,9 @@ def _headline_row(report: Report, versus: Versus | None, against: str) -> list[t
     change = f"{amount(versus.against_value)} → {amount(versus.value)} {safe(versus.unit)}"
     better = f"{report.direction} is better"
     said = f"{versus.verdict}, {versus.pairs} pairs in {', '.join(versus.measurements)}"
-    return [(f"{safe(report.metric)} ({better})", safe(against), change, _ratio(versus.ratio, versus.ci95), said)]
+    return [
+        (f"{safe(report.metric)} ({better})", safe(against), change, with_interval(versus.ratio, versus.ci95), said)
+    ]
 
 
 def _secondary_row(figure: Secondary) -> tuple[str, ...]:
@@ -38,14 +40,7 @@ def _secondary_row(figure: Secondary) -> tuple[str, ...]:
         return name, safe(figure.against), "–", "–", f"missing: {safe(figure.missing or '')}"
     change = f"{amount(figure.against_value)} → {amount(figure.value)} {safe(figure.unit)}"
     verdict = f"{figure.verdict}, {figure.pairs} pairs"
-    return name, safe(figure.against), change, _ratio(figure.ratio, figure.ci95), verdict
-
-
-def _ratio(ratio: float, ci95: tuple[float, float]) -> str:
-    """Small ratios (of latencies) keep three digits."""
-    if ratio >= 0.1:
-        return with_interval(ratio, ci95)
-    return f"{ratio:.3g}× [{ci95[0]:.3g}, {ci95[1]:.3g}]"
+    return name, safe(figure.against), change, with_interval(figure.ratio, figure.ci95), verdict
 
 
 def time_section(report: Report) -> list[str]:

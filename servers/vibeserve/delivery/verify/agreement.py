@@ -11,12 +11,13 @@ from vibeserve.delivery.wording import with_interval
 from vibeserve.lab.judging import Stage
 from vibeserve.profiler.comparing import Compared
 
-Agreement = Literal["agrees", "does_not_agree", "unlike_machine", "nothing_exported"]
+Agreement = Literal["agrees", "does_not_agree", "not_shown", "unlike_machine", "nothing_exported"]
 Conclusion = Literal["reproduces", "gate_passed", "does_not_reproduce", "gate_failed", "inconclusive"]
 
 IN_WORDS: dict[Agreement, str] = {
     "agrees": "the intervals overlap",
     "does_not_agree": "the intervals do not overlap: it does not reproduce",
+    "not_shown": "the intervals overlap, yet what was measured here shows no such difference",
     "unlike_machine": "measured on a machine unlike the exported one: not compared",
     "nothing_exported": "no such figure was exported",
 }
@@ -85,9 +86,10 @@ def concluded(gate: str, measured: Sequence[Again]) -> tuple[Conclusion, str]:
     agreements = {one.agreement for one in measured}
     if "does_not_agree" in agreements:
         return "does_not_reproduce", "the gate passed, and the figures do not reproduce"
-    if "agrees" in agreements:
+    if "agrees" in agreements and "not_shown" not in agreements:
         return "reproduces", "the gate passed, and the figures agree with the exported ones"
-    why: Agreement = "unlike_machine" if "unlike_machine" in agreements else "nothing_exported"
+    open_ones: tuple[Agreement, ...] = ("not_shown", "unlike_machine", "nothing_exported")
+    why: Agreement = next((one for one in open_ones if one in agreements), "nothing_exported")
     return "gate_passed", f"the gate passed; the figures: {IN_WORDS[why]}"
 
 
@@ -101,10 +103,16 @@ def stage_facts(stage: Stage) -> StageFacts:
 
 
 def _agreement(compared: Compared, claim: Claim | None) -> Agreement:
-    """Whether the intervals overlap; unlike machines are never compared."""
+    """Whether the intervals overlap, and show the same; unlike machines are never compared.
+
+    A wide interval overlaps with anything: what was exported as a difference must be one here too.
+    """
     if claim is None:
         return "nothing_exported"
     if claim.environment != compared.environment:
         return "unlike_machine"
     (low, high), (exported_low, exported_high) = compared.comparison.ci95, claim.versus.ci95
-    return "agrees" if low <= exported_high and exported_low <= high else "does_not_agree"
+    if not (low <= exported_high and exported_low <= high):
+        return "does_not_agree"
+    same = claim.versus.verdict in ("inconclusive", compared.comparison.verdict)
+    return "agrees" if same else "not_shown"

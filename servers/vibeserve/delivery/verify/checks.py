@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from vibeserve.core.artifacts import printable
 from vibeserve.core.texts import excerpt
 from vibeserve.delivery.facts import Fact
 
@@ -20,8 +19,8 @@ class Check(Fact):
 
 
 def checked(name: str, detail: str, problems: Iterable[str]) -> Check:
-    """A check that is good when there are no problems; texts of others are made printable."""
-    found = [excerpt(printable(problem), DETAIL_BYTES) for problem in problems]
+    """A check that is good when there are no problems; each is one printable line, whatever names a sender chose."""
+    found = [excerpt(" ".join(problem.split()), DETAIL_BYTES) for problem in problems]
     shown = found[:SHOWN_PROBLEMS]
     if len(found) > SHOWN_PROBLEMS:
         shown.append(f"and {len(found) - SHOWN_PROBLEMS} more")

@@ -11,6 +11,7 @@ from vibeserve.core.errors import VibeServeError
 from vibeserve.core.evidence import evidence_on
 from vibeserve.core.ledger import GENESIS, Ledger, Record, canonical, record_hash
 from vibeserve.core.target import read_target
+from vibeserve.delivery.assurance import weakest_assurance
 from vibeserve.delivery.export.figures import figures_of
 from vibeserve.delivery.export.manifest import FIGURES, LEDGER, TARGET, Manifest, read_text
 from vibeserve.delivery.export.provenance import as_ledger, from_line
@@ -20,6 +21,7 @@ from vibeserve.delivery.verify.signing import signed_by
 from vibeserve.lab.stand.systems import REFERENCE
 
 LEDGER_LIMIT_BYTES = 256 * 2**20
+NO_SUCH_RECORDS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 RELATIVE_TOLERANCE = 1e-9  # logarithms differ in the last digit between machines
 
 
@@ -45,7 +47,7 @@ def _evidence_checks(folder: Path, manifest: Manifest, records: list[Record]) ->
                 checked("promotion", promotion, _unproven(ledger, line, manifest)),
                 checked("figures", f"{FIGURES} says what the records say", _misquoted(folder, ledger, line)),
             ]
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, VibeServeError) as error:
+    except (*NO_SUCH_RECORDS, VibeServeError) as error:
         return [checked("promotion", "", [f"the records are not such as VibeServe writes ({type(error).__name__})"])]
 
 
@@ -79,8 +81,8 @@ def _broken(records: Sequence[Record], manifest: Manifest) -> Iterator[str]:
 def _record_problem(record: Record, public_key: str) -> str:
     try:
         actor, body = canonical(record.actor.to_json()), canonical(record.body)
-    except ValueError:
-        return "it holds numbers that no record can hold"
+    except (ValueError, RecursionError):
+        return "it holds what no record can hold"
     digest = record_hash(record.seq, record.at, actor, record.kind, record.subject, body, record.prev)
     if digest != record.hash:
         return "its content does not match its hash"
@@ -96,6 +98,8 @@ def _unproven(ledger: Ledger, line: Sequence[Record], manifest: Manifest) -> Ite
     else:
         differing = [name for name, value in said.items() if created.body.get(name) != value]
         yield from (f"the run was created with another {name} than the manifest names" for name in differing)
+    if manifest.assurance != weakest_assurance(ledger) == "cooperative":
+        yield f"the manifest says {manifest.assurance}, and records of the extract were made cooperatively"
     if not line:
         yield f"tree {manifest.tree[:12]} was never promoted"
         return
@@ -127,7 +131,7 @@ def _misquoted(folder: Path, ledger: Ledger, line: Sequence[Record]) -> Iterator
     try:
         written = json.loads(read_text(folder / FIGURES))
         recorded = figures_of(ledger, line[-1], read_target(folder / TARGET)).model_dump(mode="json")
-    except (ValueError, VibeServeError):
+    except (ValueError, RecursionError, VibeServeError):
         yield f"{FIGURES}, the measurements or the target cannot be read"
         return
     names = sorted(recorded.keys() | (written.keys() if isinstance(written, dict) else set()))

@@ -106,4 +106,15 @@ def _built(target: Path, preset: Preset, folder: Path) -> Path:
             "Give the folder of the model with --model.",
             evidence=said(outcome),
         )
+    _require_inside(folder / "model")
     return folder / "model"
+
+
+def _require_inside(model: Path) -> None:
+    """The digest follows links, and a stranger's command may leave one to anything on this machine."""
+    own = model.parent.resolve() / model.name
+    if any(path.is_symlink() and not path.resolve().is_relative_to(own) for path in (model, *model.rglob("*"))):
+        raise InfrastructureFailed(
+            "The target's build command left a link that leads out of the model's folder.",
+            "Do not trust this export; give the folder of a model that you know with --model.",
+        )

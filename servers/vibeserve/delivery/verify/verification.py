@@ -26,7 +26,14 @@ NOT_PROVEN = {
     "run": "That the records are true: whoever holds run.key could have written them. Proof is --rerun.",
 }
 PROVEN_AGAIN = "The tree passed gate and measurement here, run again under a new key and with fresh seeds: {said}."
-STILL_OPEN = "Whether the judges are good ones: compare the target's digest with that of the target that you know."
+JUDGES = "Whether the judges are good ones: compare the target's digest with that of the target that you know."
+STILL_OPEN = {
+    "export": (
+        f"{JUDGES} What starts the server outside of it (launch.sh, Dockerfile, requirements.txt, smoke_test.py) and "
+        "what README.md says stand by the key alone: they were not run. Read them, or compare the key."
+    ),
+    "run": JUDGES,
+}
 
 
 class Verification(Fact):
@@ -46,7 +53,11 @@ class Verification(Fact):
 
     def with_rerun(self, rerun: Rerun) -> "Verification":
         """The same with what running it again showed."""
-        said = {"proves": PROVEN_AGAIN.format(said=rerun.said), "does_not_prove": STILL_OPEN} if rerun.ok else {}
+        said = (
+            {"proves": PROVEN_AGAIN.format(said=rerun.said), "does_not_prove": STILL_OPEN[self.kind]}
+            if rerun.ok
+            else {}
+        )
         return self.model_copy(update={"rerun": rerun, "ok": self.ok and rerun.ok, **said})
 
 

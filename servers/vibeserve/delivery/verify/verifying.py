@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vibeserve.core.errors import VibeServeError
-from vibeserve.core.target import digest_folder, read_target
+from vibeserve.core.target import digest_folder, read_target, target_files
 from vibeserve.delivery.export.inventory import inventory
 from vibeserve.delivery.export.manifest import (
     MANIFEST,
@@ -24,6 +24,7 @@ from vibeserve.delivery.verify.extract_checks import extract_checks
 from vibeserve.delivery.verify.signing import signed_by
 from vibeserve.lab.stand.inputs import DIGITS_OF_EACH
 from vibeserve.lab.trees import Repository
+from vibeserve.lab.trees.walk import IGNORED_DIRECTORIES
 
 
 def is_export(folder: Path) -> bool:
@@ -74,13 +75,21 @@ def _hint(path: str) -> str:
 
 def _server(folder: Path, manifest: Manifest) -> Check:
     """The tree of server/ as git computes it: names, modes and bytes."""
+    problems = list(_beside_the_tree(folder / SERVER))
     with tempfile.TemporaryDirectory() as private:
         try:
             tree = Repository(Path(private, "verify.git")).snapshot(folder / SERVER)
-            problems = [] if tree == manifest.tree else [f"server/ is tree {tree[:12]}"]
+            problems += [] if tree == manifest.tree else [f"server/ is tree {tree[:12]}"]
         except VibeServeError as error:
-            problems = [f"server/ cannot be read: {error.message}"]
+            problems.append(f"server/ cannot be read: {error.message}")
     return checked("server", f"server/ is tree {manifest.tree[:12]}", problems)
+
+
+def _beside_the_tree(server: Path) -> Iterator[str]:
+    """What no tree holds, though whoever signed may have listed it: the interpreter would run it all the same."""
+    for path in inventory(server) if server.is_dir() else ():
+        if IGNORED_DIRECTORIES & set(path.split("/")):
+            yield f"server/{path} is no part of the tree, and an interpreter may run it in place of the source"
 
 
 def _target(folder: Path, manifest: Manifest) -> Check:
@@ -89,9 +98,12 @@ def _target(folder: Path, manifest: Manifest) -> Check:
 
 
 def _target_problems(target: Path, manifest: Manifest) -> Iterator[str]:
-    if not target.is_dir() or any(item.kind != "file" for item in inventory(target).values()):
+    found = inventory(target) if target.is_dir() else {}
+    if not found or any(item.kind != "file" for item in found.values()) or not all(map(_encodable, found)):
         yield f"{TARGET} is not a folder of plain files"
         return
+    covered = {path.relative_to(target).as_posix() for path in target_files(target)}
+    yield from (f"{TARGET}/{path} is no part of what the target digest covers" for path in found if path not in covered)
     if digest_folder(target)[:DIGITS_OF_EACH] != manifest.target_digest[:DIGITS_OF_EACH]:
         yield f"{TARGET} is not the target that the checkpoint was judged by"
     if manifest.model_digest[:DIGITS_OF_EACH] != manifest.target_digest[DIGITS_OF_EACH:]:
@@ -100,3 +112,10 @@ def _target_problems(target: Path, manifest: Manifest) -> Iterator[str]:
         read_target(target).preset(manifest.preset)
     except VibeServeError as error:
         yield f"{TARGET} cannot be read: {error.message}"
+    except RecursionError:
+        yield f"{TARGET} cannot be read: it is nested too deeply"
+
+
+def _encodable(path: str) -> bool:
+    """Whether a name is text at all: any bytes can be one on disk."""
+    return path == path.encode("utf-8", "replace").decode()

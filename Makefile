@@ -24,7 +24,7 @@ test: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache
-	REQUIRE_BWRAP=1 $(PY) -m pytest
+	REQUIRE_BWRAP=1 $(PY) -m pytest --numprocesses 2 --dist loadfile
 
 prove: setup
 	$(PY) scripts/prove.py $(SHARDS)

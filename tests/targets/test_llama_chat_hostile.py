@@ -97,7 +97,7 @@ def test_the_checker_fails_a_server_that_nests_without_end(tiny, tmp_path):
 
 def measured(behaviour, model, folder):
     """The benchmark's result on a hostile server."""
-    load = {"rates_per_s": [20, 40], "window_s": 1, "warmup_s": 0.5, "prompt_tokens": [16, 32], "output_tokens": 32}
+    load = {"rates_per_s": [20, 40], "window_s": 1, "warmup_s": 0, "prompt_tokens": [16, 32], "output_tokens": 32}
     (folder / "load.json").write_text(json.dumps(load | {"idle_within_s": 1}))
     common = ("--model", model, "--seed", "3", "--load", folder / "load.json", "--out", folder / "result.json")
     with hostile(behaviour) as url:
@@ -105,14 +105,21 @@ def measured(behaviour, model, folder):
     return json.loads((folder / "result.json").read_text())
 
 
-@pytest.mark.parametrize("behaviour", [hang, drip, LeakingSlots(slots=8, step_s=0.05)])
-def test_a_server_that_no_longer_answers_has_served_nothing(tiny, tmp_path, behaviour):
+@pytest.mark.parametrize(
+    ("behaviour", "when"),
+    [
+        (hang, "while warming up"),
+        (drip, "while warming up"),
+        (LeakingSlots(slots=8, step_s=0.05), "at 20 requests/s"),
+    ],
+)
+def test_a_server_that_no_longer_answers_has_served_nothing(tiny, tmp_path, behaviour, when):
     """It hangs from the start, drips, or loses a slot with every client that leaves."""
     result = measured(behaviour, tiny, tmp_path)
     headline = result["headline"]
     assert headline["served"] is False
     assert headline["tokens_per_s"] == 0
-    assert "at 20 requests/s: a lone request was not answered" in headline["reason"]
+    assert f"{when}: a lone request was not answered" in headline["reason"]
     assert result["samples"] == []
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections import Counter
 from typing import Any
 
 from vibeserve.core.disk import require_room
@@ -95,6 +96,7 @@ def _record(session: Session, subject: Subject, compared: Compared) -> Measureme
             coverage=covered.applies,
             not_applicable=covered.not_applicable,
             foreign_cores=compared.foreign_cores,
+            void_windows=dict(Counter(window.side for window in compared.windows if window.value is None)),
             environment=compared.environment,
             artifact=artifact,
         )
@@ -123,15 +125,15 @@ def _pooled(run: Run, subject: Subject, compared: Compared) -> dict[str, Any]:
         "pooled": len(same_machine) + 1,
         "outcome": comparison.verdict,
         "also": [
-            pooled(figure, _values_of(figure, same_machine), benchmark.relative_noise) for figure in compared.also
+            pooled(figure, _entries_of(figure, same_machine), benchmark.relative_noise) for figure in compared.also
         ],
     }
 
 
-def _values_of(figure: Also, records: list[Record]) -> list[list[tuple[float, float]]]:
-    """The pairs of a secondary figure in each of these measurements."""
-    entries = (entry for record in records for entry in record.body.get("also", []))
-    return [entry["values"] for entry in entries if entry["name"] == figure.name]
+def _entries_of(figure: Also, records: list[Record]) -> list[Also]:
+    """A secondary figure as each of these measurements has it."""
+    entries = (Also.model_validate(entry) for record in records for entry in record.body["also"])
+    return [entry for entry in entries if entry.name == figure.name]
 
 
 def _record_infrastructure(session: Session, subject: Subject, error: InfrastructureFailed) -> None:

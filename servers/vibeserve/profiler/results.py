@@ -23,7 +23,7 @@ class Served(Result):
 class Also(Result):
     """A secondary figure, from the same windows; the same words as in a measurement.
 
-    `values` are this measurement's pairs, the rest pools. `missing` says why there is none: then nothing else is set.
+    `values` are this measurement's pairs, the rest pools all. `missing` says why there is nothing to pool.
     """
 
     name: str
@@ -47,7 +47,8 @@ class Measurement(Result):
     this machine; `values` are this measurement's pairs (candidate, other). `coverage` names the stages that judge
     this target, `not_applicable` those that do not. `foreign_cores` is how many cores everything else on the
     machine kept busy during its windows, on average: near 0 on a quiet machine. `against` is parent, baseline or
-    the name of one of the target's baselines; `also` are the target's secondary figures.
+    the name of one of the target's baselines; `also` are the target's secondary figures. `void_windows` counts those
+    that were void, and repeated, by the side that was timed.
     """
 
     measurement: str
@@ -74,6 +75,7 @@ class Measurement(Result):
     coverage: list[str]
     not_applicable: list[str]
     foreign_cores: float
+    void_windows: dict[str, int]
     environment: dict[str, str | int]
     artifact: str
 

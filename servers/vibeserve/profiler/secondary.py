@@ -27,11 +27,18 @@ def secondary(benchmark: Benchmark, timed: Timed) -> list[Also]:
     return [_figure(declared, timed, benchmark.relative_noise) for declared in benchmark.also]
 
 
-def pooled(figure: Also, earlier: Sequence[Sequence[Pair]], relative_noise: float) -> Also:
-    """`figure` over its own pairs and those of earlier measurements; one that is missing stays missing."""
+def pooled(figure: Also, earlier: Sequence[Also], relative_noise: float) -> Also:
+    """`figure` over its own pairs and those of earlier measurements; missing where one of them lacks it.
+
+    To leave out a single measurement would choose among them, as it would with pairs.
+    """
     if figure.missing is not None:
         return figure
-    before = [(mine, other) for pairs in earlier for mine, other in pairs]
+    lacking = next((entry.missing for entry in earlier if entry.missing is not None), None)
+    if lacking is not None:
+        kept = figure.model_dump(include={"name", "unit", "direction", "values"})
+        return Also(**kept, missing=lacking)
+    before = [pair for entry in earlier for pair in entry.values]
     return _compared(figure, before + figure.values, relative_noise)
 
 

@@ -3,7 +3,7 @@
 Usage: python -I benchmark.py --url URL --model DIR --seed N --load load_tiny.json --out result.json
 Prompts are drawn from the seed and are therefore new for each measurement. Result:
 {"headline": figures of the highest rate, "rates": {"32": figures, ...},
- "samples": the timed requests of the highest rate whose tokens count, for judging afterwards}
+ "samples": the timed requests of all rates whose tokens count, for judging afterwards}
 A server that stops answering has lost: its headline is {"served": false, "reason": ..., "tokens_per_s": 0}.
 """
 
@@ -162,7 +162,8 @@ def measure(url: str, prompts: Prompts, load: Load) -> dict[str, Any]:
         warm_up(url, prompts, load)
         for rate_per_s in sorted(load.rates_per_s):
             stage = f"at {rate_per_s:g} requests/s"
-            summary, samples = timed(url, prompts, load, rate_per_s)
+            summary, answers = timed(url, prompts, load, rate_per_s)
+            samples += answers
             rates[f"{rate_per_s:g}"] = summary.model_dump() | {"rate_per_s": rate_per_s}
     except NotServed as lost:
         reason = f"{stage}: {lost}"

@@ -35,7 +35,20 @@ def test_time_to_first_token_counts_from_the_intended_arrival():
 def test_only_tokens_inside_the_window_count():
     summary = summarize([sample(token_s=(1.0, 2.0, 3.0)), sample(1, token_s=(2.5,))], 2.0)
     assert summary.tokens == 2 and summary.tokens_per_s == 1.0
-    assert summary.ttft_ms.n == 1 and summary.requests.unanswered == 1
+    assert summary.requests.unanswered == 1
+
+
+def test_nobody_gets_faster_by_not_answering():
+    """Those who get nothing inside the window, or a stream that fails, have waited until the cut-off at least."""
+    served = [sample(index, token_s=(0.1,)) for index in range(3)]
+    left = [
+        sample(3, token_s=(2.5,)),
+        sample(4, at_s=0.5, error="cancelled_at_cutoff"),
+        sample(5, token_s=(0.01,), error="reset"),
+        Sample(index=6, at_s=1.0, error="cancelled_at_cutoff"),
+    ]
+    assert summarize(served, 2.0).ttft_ms.p50 == pytest.approx(100)
+    assert summarize(served + left, 2.0).ttft_ms.p50 == pytest.approx(1000)
 
 
 def test_tokens_of_a_failed_stream_do_not_count():

@@ -46,7 +46,8 @@ class Summary(BaseModel):
 
     tokens_per_s: token ids received before the cut-off, over the window's length. What came on a stream
         that then failed does not count: a flood that ends in a reset would be free.
-    ttft_ms: from the intended arrival to the first content, of requests answered inside the window.
+    ttft_ms: from the intended arrival to the first content. A request that got none inside the window, or whose
+        stream failed, counts with its wait until the cut-off, a lower bound: nobody gets faster by not answering.
     tpot_ms: (last token - first token) / (tokens - 1) of completed requests of two tokens or more.
     itl_ms: between successive tokens of a request; max_stall_ms also counts the open end of cut streams.
     void: why the window must not be used, or None.
@@ -69,18 +70,14 @@ class Summary(BaseModel):
 def summarize(samples: Sequence[Sample], window_s: float) -> Summary:
     """The figures of a window of `window_s` seconds."""
     tokens = sum(_tokens(sample, window_s) for sample in samples)
-    ttft_ms = [
-        (sample.first_token_s - sample.at_s) * 1e3
-        for sample in samples
-        if sample.first_token_s is not None and sample.first_token_s <= window_s
-    ]
+    ttft_ms = [_ttft_ms(sample, window_s) for sample in samples]
     itl_ms = [gap_ms for sample in samples for gap_ms in _gaps_ms(sample, window_s)]
     lag_ms = [_lag_ms(sample, window_s) for sample in samples]
     return Summary(
         window_s=window_s,
         tokens=tokens,
         tokens_per_s=tokens / window_s,
-        requests=_requests(samples, answered=len(ttft_ms)),
+        requests=_requests(samples, answered=sum(_is_answered(sample, window_s) for sample in samples)),
         ttft_ms=distribution(ttft_ms),
         tpot_ms=distribution([tpot for sample in samples if (tpot := _tpot_ms(sample)) is not None]),
         itl_ms=distribution(itl_ms),
@@ -135,6 +132,17 @@ def _tokens(sample: Sample, window_s: float) -> int:
     if not sample.completed and sample.error not in CANCELLED:
         return 0
     return sum(at_s <= window_s for at_s in sample.token_s)
+
+
+def _is_answered(sample: Sample, window_s: float) -> bool:
+    return sample.first_token_s is not None and sample.first_token_s <= window_s
+
+
+def _ttft_ms(sample: Sample, window_s: float) -> float:
+    failed = sample.error is not None and sample.error not in CANCELLED
+    answered = _is_answered(sample, window_s) and not failed
+    first_s = sample.first_token_s if answered and sample.first_token_s is not None else window_s
+    return max(0.0, first_s - sample.at_s) * 1e3
 
 
 def _tpot_ms(sample: Sample) -> float | None:

@@ -17,7 +17,9 @@ from vibeserve.lab.load.stream import Recorder, stream
 if TYPE_CHECKING:
     import aiohttp
 
-LEAD_S = 0.05  # between preparing the requests and the start of the plan, so that the first is not late
+# Between preparing the requests and the start of the plan, so that the first is not late.
+LEAD_S = 0.005
+LEAD_PER_REQUEST_S = 0.0002
 KEEPALIVE_S = 2.0  # shorter than the usual server's 5 s, so that we never send into a closing connection
 
 
@@ -32,7 +34,7 @@ async def drive(url: str, plan: Plan, *, drain_s: float = 0.0) -> list[Sample]:
     recorders = [Recorder(index, asked.at_s, _max_tokens(asked)) for index, asked in enumerate(plan.requests)]
     loop = asyncio.get_running_loop()
     async with _session() as session:
-        start = loop.time() + LEAD_S
+        start = loop.time() + LEAD_S + LEAD_PER_REQUEST_S * len(plan.requests)
 
         def now_s() -> float:
             return loop.time() - start

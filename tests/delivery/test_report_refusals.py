@@ -13,7 +13,6 @@ from vibeserve.cli.report import command
 from vibeserve.core.errors import InfrastructureFailed, Refused
 from vibeserve.core.locks import exclusive_at_once
 from vibeserve.core.session import silent
-from vibeserve.delivery.report import reporting
 from vibeserve.delivery.report.reporting import FILES, Wanted, make_report
 
 
@@ -120,7 +119,3 @@ def test_an_out_that_is_a_file_is_the_callers_mistake(player: Player, tmp_path: 
     answer = vibeserve_report(str(player.run.layout.root), "--out", str(tmp_path / "mine"), "--json")
     assert answer.exit_code == 2
     assert json.loads(answer.stdout)["error"] == "BadRequest"
-
-
-def test_differences_name_both_sides() -> None:
-    assert reporting._differences({"cpu": "a", "torch": "1"}, {"cpu": "b", "torch": "1"}) == "cpu: a there, b here"

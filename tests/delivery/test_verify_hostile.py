@@ -8,9 +8,8 @@ from click.testing import CliRunner, Result
 from resigning import signed_again
 
 from vibeserve.cli.verify import command
-from vibeserve.core.keys import RunKey
+from vibeserve.core.keys import RunKey, signed_by
 from vibeserve.delivery.export.manifest import FIGURES, LEDGER, MANIFEST
-from vibeserve.delivery.verify.signing import signed_by
 from vibeserve.delivery.verify.verification import Verification, verify_folder
 
 

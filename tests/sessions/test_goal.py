@@ -144,7 +144,7 @@ def test_another_machine_is_told_in_one_line(
     assert len(played(APART, 1)) == 1
     monkeypatch.setitem(settings, "environment", environment() | {"cores": 4096})
     note, _ = played(APART, 2)
-    assert "cores 4096 →" in note and "not pooled or compared" in note and "\n" not in note
+    assert "cores: 4096 there" in note and "not pooled or compared" in note and "\n" not in note
 
 
 def test_on_a_full_disk_a_turn_is_not_begun_again(

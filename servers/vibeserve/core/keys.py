@@ -39,7 +39,7 @@ class RunKey:
                 "Run as the user who created the run; without its key a run can be read but not continued.",
             ) from error
 
-    @property
+    @cached_property
     def public_hex(self) -> str:
         """The public key, 32 bytes in hex."""
         return self._private.public_key().public_bytes_raw().hex()
@@ -49,14 +49,23 @@ class RunKey:
         return self._private.sign(text.encode()).hex()
 
     def verify(self, text: str, signature: str) -> bool:
-        """Whether `signature` (hex, lower case and nothing else) is this key's signature of `text`."""
-        from cryptography.exceptions import InvalidSignature
+        """Whether `signature` is this key's signature of `text`."""
+        return signed_by(self.public_hex, text, signature)
 
-        try:
-            given = bytes.fromhex(signature)
-            if given.hex() != signature:
-                return False
-            self._private.public_key().verify(given, text.encode())
-        except (InvalidSignature, ValueError):
+
+def signed_by(public_hex: str, text: str, signature: str) -> bool:
+    """Whether `signature` is that public key's signature of `text`, both in hex, lower case and nothing else.
+
+    False, never an error, for a key or signature that is none.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        key, given = bytes.fromhex(public_hex), bytes.fromhex(signature)
+        if (key.hex(), given.hex()) != (public_hex, signature):
             return False
-        return True
+        Ed25519PublicKey.from_public_bytes(key).verify(given, text.encode())
+    except (InvalidSignature, ValueError):
+        return False
+    return True

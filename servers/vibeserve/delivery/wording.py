@@ -1,6 +1,7 @@
 """Short words for figures, and hostile text made harmless in a page or a plot."""
 
 import re
+from collections.abc import Mapping
 from textwrap import wrap
 
 from vibeserve.core.artifacts import printable
@@ -55,3 +56,10 @@ def short(text: str, width: int, lines: int) -> str:
         return "\n".join(found)
     last = found[lines - 1]
     return "\n".join([*found[: lines - 1], f"{last[: width - 1].rstrip()}…"])
+
+
+def hardware(environment: Mapping[str, str | int]) -> str:
+    """A machine and its versions in one phrase."""
+    gib = int(environment["memory_bytes"]) / 2**30
+    versions = ", ".join(f"{name} {environment[name]}" for name in ("python", "torch") if name in environment)
+    return f"{environment['cpu']}, {environment['cores']} cores, {gib:.0f} GiB ({environment['kernel']}; {versions})"

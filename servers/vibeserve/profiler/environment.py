@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def environment() -> dict[str, str | int]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def differences(there: Mapping[str, object], here: Mapping[str, object]) -> str:
+    """What two environments differ in, as one phrase; empty when they are the same."""
+    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+    return "; ".join(f"{name}: {there.get(name, 'none')} there, {here.get(name, 'none')} here" for name in names)
 
 
 def _cpu_model() -> str:

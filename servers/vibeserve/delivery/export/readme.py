@@ -12,7 +12,7 @@ from vibeserve.delivery.export.manifest import TARGET, Manifest
 from vibeserve.delivery.export.templating import filled
 from vibeserve.delivery.facts import Direction
 from vibeserve.delivery.pooling import Environment
-from vibeserve.delivery.wording import amount, safe, with_interval
+from vibeserve.delivery.wording import amount, hardware, safe, with_interval
 
 _HEADING = re.compile(r"^(#{1,4} )", re.MULTILINE)
 
@@ -47,13 +47,6 @@ def readme(run: Run, manifest: Manifest, figures: Figures, environment: Environm
             "objective": _HEADING.sub(r"##\1", (run.layout.target / "OBJECTIVE.md").read_text(encoding="utf-8")),
         },
     )
-
-
-def hardware(environment: Environment) -> str:
-    """A machine and its versions in one phrase."""
-    gib = int(environment["memory_bytes"]) / 2**30
-    versions = ", ".join(f"{name} {environment[name]}" for name in ("python", "torch") if name in environment)
-    return f"{environment['cpu']}, {environment['cores']} cores, {gib:.0f} GiB ({environment['kernel']}; {versions})"
 
 
 def _headline(figures: Figures) -> str:

@@ -7,7 +7,7 @@ from vibeserve.delivery.facts import Report, RoundFacts, Versus
 from vibeserve.delivery.report.marks import figures_of, stopped_at
 from vibeserve.delivery.report.sections import attribution_section, best_section, method_section, time_section
 from vibeserve.delivery.report.tables import table
-from vibeserve.delivery.wording import amount, interval, safe, times, with_interval
+from vibeserve.delivery.wording import amount, hardware, interval, safe, times, with_interval
 
 
 def page(report: Report) -> str:
@@ -32,7 +32,7 @@ def page(report: Report) -> str:
 
 def headline(report: Report) -> str:
     """Best against reference and strong baseline, on which hardware, how far to be trusted."""
-    where = f"on {_hardware(report)}" if report.hardware else "and nothing was measured"
+    where = f"on {safe(hardware(report.hardware))}" if report.hardware else "and nothing was measured"
     trust = f"Assurance: *{report.assurance}* ({MEANING[report.assurance]})."
     of_run = f"Run {safe(report.run)}, preset {safe(report.preset)}, as of record {report.audit.records}."
     if report.best is None:
@@ -58,13 +58,6 @@ def _comparisons(report: Report) -> Iterable[tuple[Versus, str]]:
     if best and best.vs_strong_baseline:
         strong = next(baseline for baseline in report.baselines if baseline.strong)
         yield best.vs_strong_baseline, f"the strong baseline {safe(strong.name)}"
-
-
-def _hardware(report: Report) -> str:
-    hardware = report.hardware or {}
-    gib = int(hardware.get("memory_bytes", 0)) / 2**30
-    libraries = ", ".join(f"{name} {hardware[name]}" for name in ("python", "torch") if name in hardware)
-    return safe(f"{hardware['cpu']}, {hardware['cores']} cores, {gib:.0f} GiB ({hardware['kernel']}; {libraries})")
 
 
 def _rounds(report: Report) -> str:

@@ -13,12 +13,12 @@ from vibeserve.core.session import Progress, Session
 from vibeserve.delivery.attribution import attribute
 from vibeserve.delivery.facts import Report
 from vibeserve.delivery.folder import drafted, writing
-from vibeserve.delivery.pooling import Environment, measured_on
+from vibeserve.delivery.pooling import measured_on
 from vibeserve.delivery.report.confirming import confirm_best, reporting_session, unconfirmed
 from vibeserve.delivery.report.gathering import gather, require_reportable
 from vibeserve.delivery.report.page import page
 from vibeserve.delivery.report.plot import draw
-from vibeserve.profiler.environment import environment
+from vibeserve.profiler.environment import differences, environment
 
 FILES = ("report.md", "report.json", "trajectory.png", "trajectory.svg")
 
@@ -89,16 +89,10 @@ def _obstacle(run: Run, stack: ExitStack) -> str | None:
     there, here = measured_on(run), environment()
     if there is not None and there != here:
         return (
-            f"this machine is not the one that the run was measured on ({_differences(there, here)}). All figures are "
+            f"this machine is not the one that the run was measured on ({differences(there, here)}). All figures are "
             f"of that one; `vibeserve verify {run.layout.root} --rerun` measures on this one."
         )
     return None
-
-
-def _differences(there: Environment, here: Environment) -> str:
-    """What differs, there and here."""
-    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
-    return "; ".join(f"{name}: {there.get(name, 'none')} there, {here.get(name, 'none')} here" for name in names)
 
 
 def _write(report: Report, draft: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from vibeserve.core.errors import VibeServeError
 from vibeserve.core.evidence import evidence_on
+from vibeserve.core.keys import signed_by
 from vibeserve.core.ledger import GENESIS, Ledger, Record, canonical, record_hash
 from vibeserve.core.target import read_target
 from vibeserve.delivery.assurance import weakest_assurance
@@ -17,7 +18,6 @@ from vibeserve.delivery.export.manifest import FIGURES, LEDGER, TARGET, Manifest
 from vibeserve.delivery.export.provenance import as_ledger, from_line
 from vibeserve.delivery.lineage import promotions_up_to
 from vibeserve.delivery.verify.checks import Check, checked
-from vibeserve.delivery.verify.signing import signed_by
 from vibeserve.lab.stand.systems import REFERENCE
 
 LEDGER_LIMIT_BYTES = 256 * 2**20

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vibeserve.core.errors import VibeServeError
+from vibeserve.core.keys import signed_by
 from vibeserve.core.target import digest_folder, read_target, target_files
 from vibeserve.delivery.export.inventory import inventory
 from vibeserve.delivery.export.manifest import (
@@ -21,7 +22,6 @@ from vibeserve.delivery.export.manifest import (
 )
 from vibeserve.delivery.verify.checks import Check, checked
 from vibeserve.delivery.verify.extract_checks import extract_checks
-from vibeserve.delivery.verify.signing import signed_by
 from vibeserve.lab.stand.inputs import DIGITS_OF_EACH
 from vibeserve.lab.trees import Repository
 from vibeserve.lab.trees.walk import IGNORED_DIRECTORIES

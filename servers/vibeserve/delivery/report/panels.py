@@ -146,7 +146,7 @@ def strip(axes: "Axes", report: Report) -> None:
     axes.set_ylim(0, 1)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_ylabel("caught by the\ngate's stage", rotation=0, ha="right", va="center", color=GREY)
+    axes.set_ylabel("caught by\ngate stage", rotation=0, ha="right", va="center", color=GREY)
     for column, item in enumerate(report.rounds):
         stopped = stopped_at(item)
         if stopped:

@@ -1,6 +1,8 @@
 """The command line: errors that teach, and exit statuses that scripts can use."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +27,23 @@ def test_help_lists_every_command() -> None:
     shown = vibeserve("--help").stdout
     for name in ("new", "run", "status", "log", "show", "audit", "doctor", "mcp", "issues", "profiler"):
         assert f"  {name} " in shown
+
+
+@pytest.mark.parametrize("arguments", [("run", "--rounds", "0"), ("status", "--nope"), ("show",), ("nonsense",)])
+def test_unusable_arguments_are_told_in_json_too(arguments: tuple[str, ...]) -> None:
+    answer = vibeserve(*arguments, "--json")
+    assert answer.returncode == 2
+    assert error_of(answer)["error"] == "BadRequest"
+
+
+def test_to_look_at_a_run_does_not_make_it_the_newest(run: Run, tmp_path: Path) -> None:
+    runs = tmp_path / "elsewhere" / "runs"
+    for name in ("older", "newer"):
+        shutil.copytree(run.layout.root, runs / name)
+    os.utime(runs / "older" / "ledger.head", (1, 1))
+    for arguments in (("log", "older"), ("audit", "older"), ("status", "older")):
+        assert vibeserve(*arguments, cwd=runs.parent).returncode == 0
+    assert json.loads(vibeserve("status", "--json", cwd=runs.parent).stdout)["folder"] == str(runs / "newer")
 
 
 def test_no_run_yet(tmp_path: Path) -> None:

@@ -75,5 +75,15 @@ def test_a_reference_to_nothing_is_refused(symbols: Symbols, reference: str) -> 
         symbols.resolve(reference)
 
 
+def test_what_a_person_records_between_turns_does_not_count(run: Run, symbols: Symbols) -> None:
+    with run.tx() as tx:
+        by_a_person = Actor(Role.HUMAN, "report-1", client="vibeserve report")
+        tx.append(by_a_person, "measurement.recorded", "tree", {"measurement": "M2", "against": "baseline"})
+        tx.append(by_a_person, "issue.filed", "I3", {"issue": "I3"})
+    assert symbols.resolve({"measurement": "$measurement", "issue": "$issue"}) == {"measurement": "M1", "issue": "I2"}
+    with pytest.raises(BadRequest):
+        symbols.resolve("$measurement_2")
+
+
 def test_money_and_shell_variables_are_left_alone(symbols: Symbols) -> None:
     assert symbols.resolve("costs $5, see $HOME and $PATH") == "costs $5, see $HOME and $PATH"

@@ -1,6 +1,7 @@
 """The `vibeserve` command."""
 
 import importlib
+import json
 import sys
 from typing import Any
 
@@ -57,4 +58,20 @@ def main() -> None:
 
         serve_role(sys.argv[2:])
         return
-    vibeserve()
+    try:
+        status = vibeserve(standalone_mode=False)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        _say_unusable(error, as_json="--json" in sys.argv)
+        sys.exit(error.exit_code)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _say_unusable(error: click.ClickException, *, as_json: bool) -> None:
+    """Arguments that no command takes: told as every other error is where JSON was asked for."""
+    if not as_json:
+        error.show()
+        return
+    step = "`--help` after the command lists what it takes."
+    click.echo(json.dumps({"error": "BadRequest", "message": error.format_message(), "next_step": step}))

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from vibeserve.cli.output import find_run, json_option, run_argument, teaching
+from vibeserve.cli.output import find_run, run_argument, teaching
 from vibeserve.core.artifacts import printable
 from vibeserve.core.ledger import Record
 
@@ -18,7 +18,7 @@ BRIEF_CHARACTERS = 100
 @run_argument
 @click.option("--follow", "-f", is_flag=True, help="Go on showing records as they come; end with Ctrl-C.")
 @click.option("--kind", multiple=True, help="Only records of this kind; may be given several times.")
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line; errors as one, too.")
 @teaching
 def command(run: str, follow: bool, kind: tuple[str, ...], as_json: bool) -> None:
     """Show the ledger of RUN (default: the newest), one record a line."""

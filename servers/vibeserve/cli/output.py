@@ -49,7 +49,7 @@ def teaching(function: Callable[P, None]) -> Callable[P, None]:
             report(known, bool(kwargs.get("as_json")))
             sys.exit(2 if isinstance(known, BadRequest) else 1)
         except KeyboardInterrupt:
-            click.echo("\nInterrupted; nothing is lost. Go on with `vibeserve run --resume latest`.", err=True)
+            click.echo("\nInterrupted; nothing is lost.", err=True)
             sys.exit(130)
 
     return wrapped
@@ -93,5 +93,10 @@ def find_run(name: str) -> Run:
 
 
 def known_runs() -> list[Path]:
-    """Run directories under `runs/`, oldest first."""
-    return sorted((path.parent for path in RUNS.glob("*/run.db")), key=lambda path: path.stat().st_ctime)
+    """Run directories under `runs/`, the one that was written to last at the end; to look at a run changes nothing."""
+    return sorted((path.parent for path in RUNS.glob("*/run.db")), key=_last_written)
+
+
+def _last_written(root: Path) -> float:
+    head = root / "ledger.head"
+    return head.stat().st_mtime if head.exists() else 0.0

@@ -43,7 +43,7 @@ def command(
     resume: str | None,
     as_json: bool,
 ) -> None:
-    """Make a run for TARGET and play its roles, or go on with one (--resume RUN)."""
+    """Play TARGET's recorded role turns through the real tools in a new run, or go on with one (--resume RUN)."""
     if (target is None) == (resume is None):
         raise BadRequest("Give either a TARGET or --resume RUN.", "For example: vibeserve run targets/llama-chat.")
     if resume is not None:
@@ -65,7 +65,16 @@ def recorded_in(target: Path, preset: str) -> Recording:
 
 
 def play(run: Run, rounds: int | None, as_json: bool) -> None:
-    """Drive the run to its end, with live progress for people and a JSON summary for programs."""
+    """Drive the run to its end; who interrupts it hears how to go on."""
+    try:
+        _play(run, rounds, as_json)
+    except KeyboardInterrupt:
+        click.echo(f"\nInterrupted; nothing is lost. Go on: vibeserve run --resume {run.layout.root}", err=True)
+        sys.exit(130)
+
+
+def _play(run: Run, rounds: int | None, as_json: bool) -> None:
+    """Live progress for people, a JSON summary for programs."""
     replay = ReplayClient(own_recording(run))
     if as_json:
         notes: list[str] = []

@@ -57,7 +57,10 @@ def find_records(run: Run, thing: str) -> list[Record]:
     else:
         found = [record for record in run.ledger.records() if _is_about(record, thing)]
     if not found:
-        raise NotFound(f"Nothing on record about {thing}.", "`vibeserve log` lists all records.")
+        raise NotFound(
+            f"Nothing is on record about {thing} in the run {run.id}.",
+            f"`vibeserve log {run.layout.root}` lists all its records; --run names another run.",
+        )
     return found
 
 

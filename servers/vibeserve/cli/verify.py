@@ -22,7 +22,7 @@ from vibeserve.delivery.verify.verifying import is_export
 
 
 @click.command("verify")
-@click.argument("source", metavar="DIR|RUN", default="latest")
+@click.argument("source", metavar="[DIR|RUN]", default="latest")
 @click.option("--rerun", "again", is_flag=True, help="Gate and measure again, under a new key and with fresh seeds.")
 @click.option(
     "--model",
@@ -33,7 +33,10 @@ from vibeserve.delivery.verify.verifying import is_export
 @json_option
 @teaching
 def command(source: str, again: bool, model: Path | None, work: Path | None, as_json: bool) -> None:
-    """Verify an exported folder with nothing but the folder, or a run. Exit status 1 when anything is wrong."""
+    """Verify an exported folder with nothing but the folder, or a run (default: the newest).
+
+    Exit status 1 when anything is wrong.
+    """
     if not again and (model or work):
         raise BadRequest("--model and --work are for --rerun.", "Add --rerun, or leave them out.")
     with progress_line() as progress:
@@ -82,6 +85,9 @@ def _show(found: Verification, again: bool) -> None:
         out.print(Text("Not run again: what is broken above is not what was exported."))
     for name, value in (("tree", found.tree), ("target", found.target_digest), ("key", found.public_key)):
         out.print(Text(printable(f"{name}: {value or 'unknown'}"), style="dim"))
+    if not all(check.ok for check in found.checks):
+        out.print("[red]Broken[/red]: something is not as it was recorded or exported; do not rely on it.")
+        return
     if found.proves:
         out.print(Text(f"Shown: {found.proves}"))
     out.print(Text(f"Not shown: {found.does_not_prove}"))

@@ -36,7 +36,7 @@ class RunKey:
         except (OSError, ValueError) as error:
             raise InfrastructureFailed(
                 f"The run's key {self._path.name} cannot be read: {error}.",
-                "Run as the user who created the run; without its key a run can be read but not continued.",
+                "Run as the user who created the run. Without its key a run can only be looked at.",
             ) from error
 
     @cached_property

@@ -16,20 +16,19 @@ FULLWIDTH_AT = "\uff20"  # no backslash keeps an address from becoming a link
 
 def times(ratio: float) -> str:
     """A ratio in three digits: 1.25×, 12.3×; a small one (of latencies) in three that count, 0.0312×."""
-    return f"{_digits(ratio, ratio)}×"
+    return f"{_digits(ratio)}×"
 
 
 def interval(ci95: Interval) -> str:
     """An interval of a ratio."""
     low, high = ci95
-    return f"[{_digits(low, high)}, {_digits(high, high)}]"
+    return f"[{_digits(low)}, {_digits(high)}]"
 
 
-def _digits(value: float, scale: float) -> str:
-    """`value` as exactly as a figure of the size of `scale` is told."""
-    if scale < SMALL:
+def _digits(value: float) -> str:
+    if value < SMALL:
         return f"{value:.3g}"
-    return f"{value:.2f}" if scale < 10 else f"{value:.1f}"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
 
 
 def with_interval(ratio: float, ci95: Interval) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from vibeserve.core.errors import BadRequest
 from vibeserve.core.ledger import Ledger, Record
+from vibeserve.core.roles import Role
 
 KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "issue": (("issue.filed",), "issue"),
@@ -98,7 +99,8 @@ class Symbols:
         return value
 
     def _records(self, symbol: str) -> list[Record]:
-        return self._ledger.records(KINDS[symbol][0])
+        """What the roles recorded. What a person or a report adds between two turns must not shift their numbers."""
+        return [record for record in self._ledger.records(KINDS[symbol][0]) if record.actor.role is not Role.HUMAN]
 
     def _record(self, symbol: str, number: str | None) -> Record:
         if symbol not in KINDS:

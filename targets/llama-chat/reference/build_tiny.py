@@ -63,6 +63,7 @@ def build(out: Path, seed: int) -> None:
     }
     out.mkdir(parents=True, exist_ok=True)
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
+    (out / "model.safetensors").chmod(0o644)  # as the other files: a server may run as another user
     shutil.copyfile(HERE / "config.json", out / "config.json")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(HERE / "tokenizer" / name, out / name)

@@ -43,8 +43,8 @@ def headline(report: Report) -> str:
         for one, name in _comparisons(report)
     ]
     if not measured:
-        said = f"The best candidate is {best.candidate} of round {best.round}; it was not measured after its promotion"
-        return f"{said}, {where}. {trust} {of_run}"
+        said = f"The best candidate is {best.candidate} of round {best.round}, {where}"
+        return f"{said}. It was not measured after its promotion; `vibeserve report` does that. {trust} {of_run}"
     return (
         f"The best candidate, {best.candidate} of round {best.round}, reaches {' and '.join(measured)}, {where}; "
         f"brackets are 95 % intervals, measured after its promotion on fresh seeds. {trust} {of_run}"

@@ -46,9 +46,9 @@ def scale(axes: "Axes", report: Report) -> None:
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_locator(LogLocator(base=2))
         axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylim(low / 1.25, high * 1.35)
+        axes.set_ylim(low / 1.25, high * 1.7)
     else:
-        axes.set_ylim(max(0.0, low - 0.1 * high), high * 1.12)
+        axes.set_ylim(max(0.0, low - 0.1 * high), high * 1.25)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -88,14 +88,20 @@ def steps(axes: "Axes", report: Report) -> None:
 def points(axes: "Axes", report: Report) -> None:
     """Each measured candidate with its interval, and the confirmed best in a column of its own."""
     kept = 1.0
-    for column, _, kind, speedup in _shown(report):
+    for column, item, kind, speedup in _shown(report):
         _bar(axes, column, kind, speedup)
         if not is_crowded(report):
-            _value(axes, column, kind, speedup, above=speedup.ratio >= kept)
+            _value(axes, column, kind, speedup, _said(item, speedup), above=speedup.ratio >= kept)
         kept = speedup.ratio if kind is KINDS["promoted"] else kept
     if report.confirmed:
         _bar(axes, len(report.rounds), BEST, report.confirmed)
-        _value(axes, len(report.rounds), BEST, report.confirmed, above=True)
+        _value(axes, len(report.rounds), BEST, report.confirmed, times(report.confirmed.ratio), above=True)
+
+
+def _said(item: RoundFacts, speedup: Speedup) -> str:
+    """The speed-up, and below it the step that decided the round: against its parent."""
+    step = f"\nstep {times(item.vs_parent.ratio)}" if item.vs_parent and speedup.chained else ""
+    return f"{times(speedup.ratio)}{step}"
 
 
 def _bar(axes: "Axes", column: int, kind: Kind, speedup: Speedup) -> None:
@@ -117,13 +123,13 @@ def _bar(axes: "Axes", column: int, kind: Kind, speedup: Speedup) -> None:
     )
 
 
-def _value(axes: "Axes", column: int, kind: Kind, speedup: Speedup, *, above: bool) -> None:
-    """The figure beyond the end of its bar and outside its mark, on the side where the staircase is not."""
+def _value(axes: "Axes", column: int, kind: Kind, speedup: Speedup, said: str, *, above: bool) -> None:
+    """Words at a point, beyond the end of its bar and outside its mark, on the side where the staircase is not."""
     low, high = axes.get_ylim()
-    end = min(speedup.ci95[1], high / 1.08) if above else max(speedup.ci95[0], low * 1.08)
+    end = min(speedup.ci95[1], high / 1.3) if above else max(speedup.ci95[0], low * 1.08)
     clear = kind.size / 2 + 4 if abs(end / speedup.ratio - 1) < 0.06 else 6
     axes.annotate(
-        times(speedup.ratio),
+        said,
         xy=(column, end),
         xytext=(0, clear if above else -clear),
         textcoords="offset points",
@@ -140,7 +146,7 @@ def strip(axes: "Axes", report: Report) -> None:
     axes.set_ylim(0, 1)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_ylabel("caught by", rotation=0, ha="right", va="center", color=GREY)
+    axes.set_ylabel("caught by\ngate stage", rotation=0, ha="right", va="center", color=GREY)
     for column, item in enumerate(report.rounds):
         stopped = stopped_at(item)
         if stopped:

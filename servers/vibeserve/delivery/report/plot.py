@@ -104,12 +104,12 @@ def _caption(report: Report) -> str:
     """How the figures came about."""
     chained = (
         "Speed-ups are chained: products of the paired ratios against each candidate's parent, their variances added; "
-        "bars are 95 % t-intervals, cut at the edge."
+        "bars are 95 % t-intervals, cut at the edge; step: against its parent."
     )
     confirmed = report.confirmed
     if confirmed is None:
         return f"{chained}\nThe best was not measured once more after its promotion."
     return (
         f"{chained}\nThe star is not chained: the best directly against the reference, on fresh seeds after its "
-        f"promotion, {with_interval(confirmed.ratio, confirmed.ci95)}."
+        f"promotion, {with_interval(confirmed.ratio, confirmed.ci95)}. Where it lies lower, chance flattered the steps."
     )

@@ -95,9 +95,11 @@ def method_section(report: Report) -> list[str]:
         "target's own benchmark writes it. Prompts and arrivals of every window come from a fresh seed.",
         "- A ratio compares two running systems in pairs of windows, in random order, one frozen while the other is "
         "timed; its interval is a t-interval on the logarithms of the pairs' ratios. All measurements of the same two "
-        "systems on one machine are pooled; none is picked. Unlike machines are never compared.",
+        "systems on one machine are pooled; none is picked. Unlike machines are never compared. Levels drift with the "
+        "machine: compare figures only within a pair.",
         "- *Chained*: a product of ratios against parents, their variances added (degrees of freedom by Welch and "
-        "Satterthwaite). What the best is said to reach is not chained: it is measured after its promotion, directly.",
+        "Satterthwaite, so that a chain's interval can be narrower than that of its first part). What the best is said "
+        "to reach is not chained: it is measured after its promotion, directly.",
         "- A sample of the timed answers was judged afterwards; a tree with a wrong one fails, however fast it was.",
         f"- The record behind it was audited: {report.audit.records} records, chained and signed. All figures with "
         "their stages and thresholds: `report.json`.",

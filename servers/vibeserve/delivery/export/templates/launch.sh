@@ -10,5 +10,6 @@ SERVER="$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)/server"
 MODEL="$(CDPATH= cd -- "$MODEL" && pwd)"
 # Without its own caches the folder stays what its manifest says.
 export PYTHONDONTWRITEBYTECODE=1
+echo "starting on http://127.0.0.1:$PORT, ready when {{health}} answers 200" >&2
 cd "$SERVER"
 exec {{command}}
